@@ -1,0 +1,116 @@
+# gpt2-filters. make demo: build, and classify some reviews. make check: build,
+# and run all tests. Both install what they miss, as root, with apt-get.
+CC      = gcc
+PREFIX  = /usr/local
+DESTDIR =
+B       = build
+VERSION = 0.1
+
+# Debian packages: to build, and to test.
+NEED    = gcc libc6-dev pkg-config libutf8proc-dev libarchive-dev zlib1g-dev \
+          libjansson-dev libxxhash-dev libcsv-dev
+TESTS   = libopenblas-dev perl mandoc shellcheck clang clang-format strace
+DEMO    = PATH=$(CURDIR)/$B/bin:$$PATH
+
+WARN    = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes
+CFLAGS  = -O2 -g
+CPPFLAGS = -iquote lib -iquote cmd -D_GNU_SOURCE -DVERSION='"$(VERSION)"'
+PKG     = libutf8proc jansson
+ALL_CFLAGS = -std=c11 $(WARN) $(CFLAGS) -pthread -ffp-contract=off -MMD -MP \
+          $(CPPFLAGS) $(shell pkg-config --cflags $(PKG) 2>/dev/null)
+LDLIBS  = -Wl,--as-needed $(shell pkg-config --libs $(PKG) 2>/dev/null) -lcsv -lm
+
+LIB     = $(patsubst %.c,$B/%.o,$(wildcard lib/*/*.c))
+CLI     = $(patsubst %.c,$B/%.o,$(wildcard cmd/cli/*.c))
+PROGS   = $(patsubst cmd/%.c,$B/bin/%,$(wildcard cmd/*.c))
+UNITS   = $(patsubst tests/unit/%.c,$B/tests/%,$(wildcard tests/unit/*.c))
+SOURCES = $(wildcard lib/*/*.[ch] lib/*/*/*.[ch] cmd/*.c cmd/cli/*.[ch] \
+          tests/unit/*.[ch])
+SCRIPTS = $(wildcard examples/*.sh tests/*.sh tests/*.t .ci/run)
+
+# Kernels: one source, compiled for each instruction set.
+ISAS    = generic $(if $(filter x86_64%,$(shell $(CC) -dumpmachine)),avx2 avx512)
+generic = -DOPS_GENERIC
+avx2    = -DOPS_AVX2 -mavx2 -mfma -mf16c
+avx512  = -DOPS_AVX512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c
+KERNELS = $(ISAS:%=$B/lib/ops/kernels.%.o)
+LIB    += $(KERNELS)
+
+all: $(PROGS)
+
+demo: setup
+	@$(MAKE) -s -j2 all
+	@$(DEMO); cat examples/reviews.txt | bpe-encode | gpt2-embed | \
+	    head-predict | paste - examples/reviews.txt | cut -c 1-79
+
+check: setup-tests
+	@$(MAKE) -s -j2 all $(UNITS)
+	@$(DEMO) UNITS=$(CURDIR)/$B/tests prove -j2 tests/*.t $(UNITS)
+
+$(KERNELS): $B/lib/ops/kernels.%.o: lib/ops/kernels/kernels.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -O3 -fno-math-errno $($*) -c -o $@ $<
+
+$B/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+$B/libgpt2.a: $(LIB)
+	@rm -f $@
+	ar rcs $@ $^
+
+$B/bin/%: $B/cmd/%.o $(CLI) $B/libgpt2.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -pthread $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$B/tests/%: $B/tests/unit/%.o $B/libgpt2.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -pthread $(LDFLAGS) -o $@ $^ $(LDLIBS) -lopenblas
+
+# $(call install_debian,PACKAGES): what is missing, if anything is.
+install_debian = missing=; for p in $(1); do \
+	dpkg-query -W -f '$${Status}\n' $$p 2>/dev/null | grep -q '^install ok' || \
+	missing="$$missing $$p"; done; \
+	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ]; then \
+		echo "installing$$missing"; apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -qq -y \
+		--no-install-recommends $$missing >/dev/null; \
+	elif [ -n "$$missing" ]; then \
+		echo "missing packages; please run" >&2; \
+		echo "	sudo apt-get install$$missing" >&2; exit 1; fi
+
+setup:
+	@$(call install_debian,$(NEED))
+
+setup-tests:
+	@$(call install_debian,$(NEED) $(TESTS))
+
+lint: setup-tests
+	clang-format --dry-run -Werror $(SOURCES)
+	shellcheck $(SCRIPTS)
+	mandoc -T lint -W warning man/*
+	@$(MAKE) -s -j2 B=$B/clang CC=clang CFLAGS='-O2 -g -Werror' all
+	@$(MAKE) -s -j2 B=$B/gcc CC=gcc CFLAGS='-O2 -g -Werror' all
+
+asan: setup-tests
+	@$(MAKE) -s -j2 B=$B/asan CC=clang \
+	    CFLAGS='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover' \
+	    check
+
+install: setup
+	@$(MAKE) -s -j2 all
+	install -d $(DESTDIR)$(PREFIX)/bin \
+	    $(DESTDIR)$(PREFIX)/share/gpt2-filters/mini
+	install -m 755 $(PROGS) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 examples/mini/* \
+	    $(DESTDIR)$(PREFIX)/share/gpt2-filters/mini
+	for s in 1 5 7; do d=$(DESTDIR)$(PREFIX)/share/man/man$$s; \
+	    install -d $$d && install -m 644 man/*.$$s $$d; done
+
+clean:
+	rm -rf $B
+
+-include $(shell find $B -name '*.d' 2>/dev/null)
+
+.PHONY: all demo check setup setup-tests lint asan install clean
+.SECONDARY:
