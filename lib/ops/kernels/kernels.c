@@ -1,0 +1,62 @@
+/*
+ * All kernels for one instruction set: the build compiles this file once for
+ * each, with -DOPS_AVX512, -DOPS_AVX2 or -DOPS_GENERIC and the compiler's
+ * options for it. Only the table is visible outside.
+ */
+#include <math.h>
+
+#include "ops/kernels.h"
+
+#include "ops/kernels/gelu.c"
+
+#include "ops/kernels/product.c"
+
+#include "ops/kernels/linear.c"
+
+#include "ops/kernels/norm.c"
+
+#include "ops/kernels/dropout.c"
+
+#include "ops/kernels/attention.c"
+
+#include "ops/kernels/half.c"
+
+#include "ops/kernels/update.c"
+
+#if defined(OPS_AVX512)
+#define TABLE ops_kernels_avx512
+#define ISA "avx512"
+#elif defined(OPS_AVX2)
+#define TABLE ops_kernels_avx2
+#define ISA "avx2"
+#else
+#define TABLE ops_kernels_generic
+#define ISA "generic"
+#endif
+
+const struct ops_kernels TABLE = {
+	.isa = ISA,
+	.panel = PANEL,
+	.pack = pack,
+	.product = product,
+	.linear = linear,
+	.linear_input = linear_input,
+	.linear_weight = linear_weight,
+	.linear_bias = linear_bias,
+	.norm = norm,
+	.norm_input = norm_input,
+	.norm_weight = norm_weight,
+	.exp = exponentials,
+	.gelu = gelu,
+	.gelu_input = gelu_input,
+	.softmax = softmax,
+	.dropout_add = dropout_add,
+	.dropout = dropout,
+	.attention = attention,
+	.attention_input = attention_input,
+	.squares = squares,
+	.adamw = adamw,
+	.from_half = from_half,
+	.to_half = to_half,
+	.find_infinite = find_infinite,
+};

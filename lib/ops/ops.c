@@ -1,0 +1,210 @@
+/* The choice of the kernels, and the calls that go to those chosen. */
+#include "ops/ops.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ops/kernels.h"
+#include "sys/num.h"
+
+/* Every F16C processor with AVX2 has both; clang 14 cannot ask for it. */
+const struct ops_kernels *
+ops_kernels_find(const char *isa)
+{
+#ifdef __x86_64__
+	int generic = isa != NULL && strcmp(isa, "generic") == 0;
+	int avx2 = isa != NULL && strcmp(isa, "avx2") == 0;
+
+	__builtin_cpu_init();
+	if (generic || !__builtin_cpu_supports("avx2") ||
+	    !__builtin_cpu_supports("fma"))
+		return &ops_kernels_generic;
+	if (!avx2 && __builtin_cpu_supports("avx512f") &&
+	    __builtin_cpu_supports("avx512bw") &&
+	    __builtin_cpu_supports("avx512dq") &&
+	    __builtin_cpu_supports("avx512vl"))
+		return &ops_kernels_avx512;
+	return &ops_kernels_avx2;
+#else
+	(void)isa;
+	return &ops_kernels_generic;
+#endif
+}
+
+/* Threads that come first together all store the same. */
+static const struct ops_kernels *
+kernels(void)
+{
+	static _Atomic(const struct ops_kernels *) chosen;
+	const struct ops_kernels *k =
+	    atomic_load_explicit(&chosen, memory_order_relaxed);
+
+	if (k == NULL) {
+		k = ops_kernels_find(getenv("GPT2_ISA"));
+		atomic_store_explicit(&chosen, k, memory_order_relaxed);
+	}
+	return k;
+}
+
+const char *
+ops_describe(void)
+{
+	return kernels()->isa;
+}
+
+size_t
+ops_packed_size(size_t K, size_t N)
+{
+	return K * num_round(N, kernels()->panel);
+}
+
+void
+ops_pack(float *packed, const float *w, size_t K, size_t N)
+{
+	kernels()->pack(packed, w, K, N);
+}
+
+void
+ops_product(float *out, size_t out_stride, const float *x, size_t x_stride,
+    const float *packed, const float *bias, enum ops_after after, size_t M,
+    size_t K, size_t N)
+{
+	kernels()->product(
+	    out, out_stride, x, x_stride, packed, bias, after, M, K, N);
+}
+
+void
+ops_linear(float *out, size_t out_stride, const float *x, size_t x_stride,
+    const float *w, size_t w_stride, const float *bias, size_t M, size_t K,
+    size_t N)
+{
+	kernels()->linear(
+	    out, out_stride, x, x_stride, w, w_stride, bias, M, K, N);
+}
+
+void
+ops_linear_input(float *dx, size_t dx_stride, const float *dy, size_t dy_stride,
+    const float *w, size_t w_stride, int add, size_t M, size_t K, size_t N)
+{
+	kernels()->linear_input(
+	    dx, dx_stride, dy, dy_stride, w, w_stride, add, M, K, N);
+}
+
+void
+ops_linear_weight(float *dw, size_t dw_stride, const float *x, size_t x_stride,
+    const float *dy, size_t dy_stride, size_t M, size_t K, size_t N)
+{
+	kernels()->linear_weight(
+	    dw, dw_stride, x, x_stride, dy, dy_stride, M, K, N);
+}
+
+void
+ops_linear_bias(
+    float *db, const float *dy, size_t dy_stride, size_t M, size_t N)
+{
+	kernels()->linear_bias(db, dy, dy_stride, M, N);
+}
+
+void
+ops_norm(float *out, float *mean, float *rstd, const float *x, const float *w,
+    const float *b, float epsilon, size_t M, size_t C)
+{
+	kernels()->norm(out, mean, rstd, x, w, b, epsilon, M, C);
+}
+
+void
+ops_norm_input(float *dx, const float *dy, const float *x, const float *mean,
+    const float *rstd, const float *w, size_t M, size_t C)
+{
+	kernels()->norm_input(dx, dy, x, mean, rstd, w, M, C);
+}
+
+void
+ops_norm_weight(float *dw, float *db, const float *dy, const float *x,
+    const float *mean, const float *rstd, size_t M, size_t C)
+{
+	kernels()->norm_weight(dw, db, dy, x, mean, rstd, M, C);
+}
+
+void
+ops_gelu(float *out, const float *x, size_t n)
+{
+	kernels()->gelu(out, x, n);
+}
+
+void
+ops_gelu_input(float *dx, const float *dy, const float *x, size_t n)
+{
+	kernels()->gelu_input(dx, dy, x, n);
+}
+
+void
+ops_dropout_add(float *out, const float *x, const struct ops_dropout *drop,
+    uint64_t first, size_t n)
+{
+	kernels()->dropout_add(out, x, drop, first, n);
+}
+
+void
+ops_dropout(float *x, const struct ops_dropout *drop, uint64_t first, size_t n)
+{
+	kernels()->dropout(x, drop, first, n);
+}
+
+void
+ops_attention(float *out, size_t out_stride, const float *q, size_t q_stride,
+    const float *k, const float *v, size_t kv_stride,
+    const struct ops_dropout *drop, float *scratch, size_t first, size_t T,
+    size_t H, size_t D)
+{
+	kernels()->attention(out, out_stride, q, q_stride, k, v, kv_stride,
+	    drop, scratch, first, T, H, D);
+}
+
+void
+ops_attention_input(float *dq, float *dk, float *dv, const float *dout,
+    size_t dout_stride, const float *q, size_t q_stride, const float *k,
+    const float *v, size_t kv_stride, const struct ops_dropout *drop,
+    float *scratch, size_t first, size_t T, size_t H, size_t D)
+{
+	kernels()->attention_input(dq, dk, dv, dout, dout_stride, q, q_stride,
+	    k, v, kv_stride, drop, scratch, first, T, H, D);
+}
+
+double
+ops_softmax(float *p, const float *x, size_t n)
+{
+	return kernels()->softmax(p, x, n);
+}
+
+double
+ops_squares(const float *x, size_t n)
+{
+	return kernels()->squares(x, n);
+}
+
+void
+ops_adamw(float *w, float *m, float *v, const float *grad,
+    const struct ops_adamw *o, size_t n)
+{
+	kernels()->adamw(w, m, v, grad, o, n);
+}
+
+void
+ops_from_half(float *out, const uint16_t *x, size_t n)
+{
+	kernels()->from_half(out, x, n);
+}
+
+void
+ops_to_half(uint16_t *out, const float *x, size_t n)
+{
+	kernels()->to_half(out, x, n);
+}
+
+size_t
+ops_find_infinite(const float *x, size_t n)
+{
+	return kernels()->find_infinite(x, n);
+}

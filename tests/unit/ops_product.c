@@ -1,0 +1,318 @@
+/* Products of every kernel: right, and the same bits wherever a row stands. */
+#include <dlfcn.h>
+
+#include "ops.h"
+
+/* Room behind every row, to see that it is left alone. */
+enum { GAP = 3 };
+
+struct shape {
+	size_t M, K, N;
+};
+
+/* The largest error of out (M, N) in units of what rounding may make. */
+static double
+worst(const float *out, size_t stride, const double *want, const double *size,
+    struct shape s)
+{
+	double worst = 0;
+
+	for (size_t r = 0; r < s.M; r++)
+		for (size_t i = 0; i < s.N; i++) {
+			size_t at = r * s.N + i;
+			double e = fabs((double)out[r * stride + i] - want[at]);
+
+			worst = fmax(worst, e / (size[at] * 0x1p-24));
+		}
+	return worst / (double)(s.K + 8);
+}
+
+/*
+ * want (M, N) += a b in double, size += |a| |b|, by the strides of a over
+ * rows and k, and of b over k and columns.
+ */
+static void
+reference(double *want, double *size, const float *a, size_t a_row, size_t a_k,
+    const float *b, size_t b_k, size_t b_column, struct shape s)
+{
+	for (size_t r = 0; r < s.M; r++)
+		for (size_t i = 0; i < s.N; i++)
+			for (size_t k = 0; k < s.K; k++) {
+				double p = (double)a[r * a_row + k * a_k] *
+					   (double)b[k * b_k + i * b_column];
+
+				want[r * s.N + i] += p;
+				size[r * s.N + i] += fabs(p);
+			}
+}
+
+static double
+gelu(double x)
+{
+	double u = sqrt(2 / acos(-1)) * (x + 0.044715 * x * x * x);
+
+	return x / (1 + exp(-2 * u));
+}
+
+/* True where the gaps of a (M, N) at stride N + GAP are still 0. */
+static int
+gaps_kept(const float *a, size_t M, size_t N)
+{
+	for (size_t r = 0; r < M; r++)
+		for (size_t i = N; i < N + GAP; i++)
+			if (a[r * (N + GAP) + i] != 0)
+				return 0;
+	return 1;
+}
+
+/* Fills a matrix (M, N) at stride N + GAP. */
+static float *
+matrix(size_t M, size_t N, int random)
+{
+	float *a = floats(M * (N + GAP));
+
+	for (size_t r = 0; r < M; r++)
+		for (size_t i = 0; i < N; i++)
+			a[r * (N + GAP) + i] = random ? random_float() : 0;
+	return a;
+}
+
+static double
+product_error(const struct ops_kernels *t, struct shape s, enum ops_after after)
+{
+	size_t stride = s.N + GAP, panels = (s.N + t->panel - 1) / t->panel;
+	float *x = matrix(s.M, s.K, 1), *w = random_floats(s.K * s.N);
+	float *bias = random_floats(s.N), *out = matrix(s.M, s.N, 1);
+	float *packed = floats(s.K * panels * t->panel);
+	double *want = calloc(s.M * s.N, sizeof(*want));
+	double *size = calloc(s.M * s.N, sizeof(*size)), error;
+
+	reference(want, size, x, s.K + GAP, 1, w, s.N, 1, s);
+	for (size_t i = 0; i < s.M * s.N; i++) {
+		double old = (double)out[i / s.N * stride + i % s.N];
+
+		want[i] += (double)bias[i % s.N];
+		size[i] += fabs((double)bias[i % s.N]) + fabs(old);
+		if (after == OPS_GELU)
+			want[i] = gelu(want[i]);
+		else if (after == OPS_ADD)
+			want[i] += old;
+	}
+	t->pack(packed, w, s.K, s.N);
+	t->product(
+	    out, stride, x, s.K + GAP, packed, bias, after, s.M, s.K, s.N);
+	error = worst(out, stride, want, size, s);
+	if (!gaps_kept(out, s.M, s.N))
+		error = INFINITY;
+	free(x);
+	free(w);
+	free(bias);
+	free(out);
+	free(packed);
+	free(want);
+	free(size);
+	return error;
+}
+
+static void
+test_product(const struct ops_kernels *t)
+{
+	static const struct shape shapes[] = { { 1, 1, 1 }, { 3, 5, 7 },
+		{ 15, 64, 33 }, { 29, 255, 31 }, { 57, 257, 65 },
+		{ 4, 513, 769 }, { 2, 300, 1537 }, { 61, 192, 100 } };
+	double error = 0;
+
+	for (size_t i = 0; i < sizeof(shapes) / sizeof(*shapes); i++)
+		for (int after = OPS_SET; after <= OPS_ADD; after++)
+			error = fmax(error,
+			    product_error(t, shapes[i], (enum ops_after)after));
+	ok(error < 1, "%s: products, bias, GELU and sum: error %.2f", t->isa,
+	    error);
+	error = 0;
+	for (size_t M = 1; M <= 40; M++)
+		error = fmax(error,
+		    product_error(t, (struct shape){ M, 37, 130 }, OPS_SET));
+	ok(error < 1, "%s: products of 1 to 40 rows: error %.2f", t->isa,
+	    error);
+}
+
+/* One row at every place among 1 to 40 rows of random numbers. */
+static void
+test_invariance(const struct ops_kernels *t)
+{
+	enum { K = 300, N = 197, MOST = 40 };
+	float *packed = floats(K * 256), *w = random_floats(K * N);
+	float *row = random_floats(K), *bias = random_floats(N);
+	float *x = random_floats(MOST * K), *out = floats(MOST * N);
+	float *alone[3], *linear = floats(N);
+	size_t differ = 0, tried = 0;
+
+	t->pack(packed, w, K, N);
+	for (int after = OPS_SET; after <= OPS_ADD; after++) {
+		alone[after] = floats(N);
+		t->product(alone[after], N, row, K, packed, bias,
+		    (enum ops_after)after, 1, K, N);
+	}
+	t->linear(linear, N, row, K, w, N, bias, 1, K, N);
+	for (size_t M = 1; M <= MOST; M++)
+		for (size_t at = 0; at < M; at++) {
+			int after = (int)(random_bits() % 3);
+
+			for (size_t i = 0; i < M * K; i++)
+				x[i] = random_float();
+			memset(out, 0, MOST * N * sizeof(*out));
+			memcpy(x + at * K, row, K * sizeof(*x));
+			t->product(out, N, x, K, packed, bias,
+			    (enum ops_after)after, M, K, N);
+			tried++;
+			differ += memcmp(out + at * N, alone[after],
+				      N * sizeof(*out)) != 0;
+			t->linear(out, N, x, K, w, N, bias, M, K, N);
+			differ +=
+			    memcmp(out + at * N, linear, N * sizeof(*out)) != 0;
+		}
+	ok(differ == 0, "%s: a row's bits at %zu places: %zu differ", t->isa,
+	    tried, differ);
+	for (int after = OPS_SET; after <= OPS_ADD; after++)
+		free(alone[after]);
+	free(linear);
+	free(packed);
+	free(w);
+	free(row);
+	free(bias);
+	free(x);
+	free(out);
+}
+
+/* The three products of training for x (M, K), w (K, N), dy (M, N). */
+static double
+training_error(const struct ops_kernels *t, struct shape s, int add)
+{
+	size_t k = s.K + GAP, n = s.N + GAP, most = (s.M + s.K) * (s.K + s.N);
+	float *x = matrix(s.M, s.K, 1), *w = matrix(s.K, s.N, 1);
+	float *dy = matrix(s.M, s.N, 1), *y = matrix(s.M, s.N, 1);
+	float *dx = matrix(s.M, s.K, 0), *dw = matrix(s.K, s.N, 0);
+	float *bias = random_floats(s.N);
+	double *want = calloc(most, sizeof(*want)), error;
+	double *size = calloc(most, sizeof(*size));
+
+	for (size_t i = 0; i < s.M * s.N; i++) {
+		want[i] = (double)bias[i % s.N];
+		size[i] = fabs(want[i]);
+	}
+	reference(want, size, x, k, 1, w, n, 1, s);
+	t->linear(y, n, x, k, w, n, bias, s.M, s.K, s.N);
+	error = worst(y, n, want, size, s);
+
+	memset(want, 0, most * sizeof(*want));
+	memset(size, 0, most * sizeof(*size));
+	for (int i = 0; i <= add; i++)
+		reference(want, size, dy, n, 1, w, 1, n,
+		    (struct shape){ s.M, s.N, s.K });
+	for (int i = 0; i <= add; i++)
+		t->linear_input(dx, k, dy, n, w, n, i, s.M, s.K, s.N);
+	error = fmax(
+	    error, worst(dx, k, want, size, (struct shape){ s.M, s.N, s.K }));
+
+	memset(want, 0, most * sizeof(*want));
+	memset(size, 0, most * sizeof(*size));
+	for (int i = 0; i < 2; i++) {
+		reference(want, size, x, 1, k, dy, n, 1,
+		    (struct shape){ s.K, s.M, s.N });
+		t->linear_weight(dw, n, x, k, dy, n, s.M, s.K, s.N);
+	}
+	error = fmax(
+	    error, worst(dw, n, want, size, (struct shape){ s.K, s.M, s.N }));
+	if (!gaps_kept(y, s.M, s.N) || !gaps_kept(dx, s.M, s.K) ||
+	    !gaps_kept(dw, s.K, s.N))
+		error = INFINITY;
+	free(x);
+	free(w);
+	free(dy);
+	free(y);
+	free(dx);
+	free(dw);
+	free(bias);
+	free(want);
+	free(size);
+	return error;
+}
+
+static void
+test_training(const struct ops_kernels *t)
+{
+	static const struct shape shapes[] = { { 1, 1, 1 }, { 3, 5, 7 },
+		{ 15, 64, 33 }, { 29, 255, 31 }, { 57, 257, 65 },
+		{ 261, 17, 270 }, { 13, 290, 300 } };
+	double error = 0;
+
+	for (size_t i = 0; i < sizeof(shapes) / sizeof(*shapes); i++)
+		error = fmax(error, training_error(t, shapes[i], (int)i % 2));
+	ok(error < 1, "%s: products for training: error %.2f", t->isa, error);
+}
+
+static void
+test_bias(const struct ops_kernels *t)
+{
+	enum { M = 9, N = 37 };
+	float *dy = random_floats(M * N), *db = floats(N);
+	double want[N] = { 0 };
+
+	for (size_t i = 0; i < M * N; i++)
+		want[i % N] += (double)dy[i];
+	t->linear_bias(db, dy, N, M, N);
+	ok(distance(db, want, N) < 1e-6, "%s: gradient of the bias", t->isa);
+	free(dy);
+	free(db);
+}
+
+/* cblas_sgemm with the enumerations' values of cblas.h. */
+typedef void sgemm_function(int order, int trans_a, int trans_b, int M, int N,
+    int K, float alpha, const float *a, int lda, const float *b, int ldb,
+    float beta, float *c, int ldc);
+
+/* OpenBLAS, where there is one, agrees on a shape of GPT-2's. */
+static void
+test_openblas(const struct ops_kernels *t)
+{
+	enum { M = 50, K = 768, N = 2304, ROW_MAJOR = 101, PLAIN = 111 };
+	void *library = dlopen("libopenblas.so.0", RTLD_NOW);
+	float *x, *w, *out, *zero, *blas, *packed;
+	sgemm_function *sgemm;
+	double worst = 0;
+
+	if (library == NULL) {
+		ok(1, "%s: as OpenBLAS # SKIP no libopenblas.so.0", t->isa);
+		return;
+	}
+	*(void **)&sgemm = dlsym(library, "cblas_sgemm");
+	x = random_floats(M * K);
+	w = random_floats(K * N);
+	out = floats(M * N);
+	zero = floats(N);
+	blas = floats(M * N);
+	packed = floats(K * N);
+	t->pack(packed, w, K, N);
+	t->product(out, N, x, K, packed, zero, OPS_SET, M, K, N);
+	sgemm(ROW_MAJOR, PLAIN, PLAIN, M, N, K, 1, x, K, w, N, 0, blas, N);
+	for (size_t i = 0; i < M * N; i++)
+		worst = fmax(worst, fabs((double)out[i] - (double)blas[i]));
+	ok(worst < 1e-4, "%s: as OpenBLAS to %.1e", t->isa, worst);
+	free(x);
+	free(w);
+	free(out);
+	free(zero);
+	free(blas);
+	free(packed);
+}
+
+int
+main(void)
+{
+	each_isa(test_product);
+	each_isa(test_invariance);
+	each_isa(test_training);
+	each_isa(test_bias);
+	each_isa(test_openblas);
+	return done_testing();
+}
