@@ -1,0 +1,180 @@
+/* The forward pass without gradients; see forward.h. */
+#include "gpt2/forward.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ops/ops.h"
+#include "sys/num.h"
+#include "sys/why.h"
+
+struct gpt2_block {
+	struct gpt2_shape shape;
+	float
+	    *tensors[BLOCK_TENSORS]; /* matrices packed, vectors as they are */
+	float *memory;
+};
+
+enum { ALIGN = 16 }; /* floats in 64 bytes */
+
+float *
+gpt2_floats(size_t n, char *why)
+{
+	float *p = NULL;
+	size_t bytes;
+
+	if (num_mul(n, sizeof(float), &bytes) && bytes < SIZE_MAX / 2)
+		p = aligned_alloc(64, num_round(num_max(bytes, 64), 64));
+	return p ? p : why_memory(why);
+}
+
+struct gpt2_block *
+gpt2_block_new(const struct gpt2_shape *shape, char *why)
+{
+	struct gpt2_block *b = calloc(1, sizeof(*b));
+	size_t at[BLOCK_TENSORS], size = 0;
+
+	if (b == NULL)
+		return why_memory(why);
+	b->shape = *shape;
+	for (size_t i = 0; i < BLOCK_TENSORS; i++) {
+		struct gpt2_tensor t = gpt2_block_tensor(shape, 0, i);
+
+		at[i] = size;
+		size += num_round(
+		    t.matrix ? ops_packed_size(t.rows, t.cols) : t.cols, ALIGN);
+	}
+	if ((b->memory = gpt2_floats(size, why)) == NULL) {
+		free(b);
+		return NULL;
+	}
+	for (size_t i = 0; i < BLOCK_TENSORS; i++)
+		b->tensors[i] = b->memory + at[i];
+	return b;
+}
+
+void
+gpt2_block_set(struct gpt2_block *b, size_t i, const float *w)
+{
+	struct gpt2_tensor t = gpt2_block_tensor(&b->shape, 0, i);
+
+	if (t.matrix)
+		ops_pack(b->tensors[i], w, t.rows, t.cols);
+	else
+		memcpy(b->tensors[i], w, t.cols * sizeof(*w));
+}
+
+struct gpt2_block *
+gpt2_block_open(const struct gpt2_shape *shape, const float *w, char *why)
+{
+	struct gpt2_block *b = gpt2_block_new(shape, why);
+
+	for (size_t i = 0; b && i < BLOCK_TENSORS; i++)
+		gpt2_block_set(b, i, w + gpt2_block_tensor(shape, 0, i).offset);
+	return b;
+}
+
+void
+gpt2_block_free(struct gpt2_block *b)
+{
+	if (b == NULL)
+		return;
+	free(b->memory);
+	free(b);
+}
+
+/*
+ * norm (M, C), then one area: qkv (M, 3C) and the attention's output (M, C),
+ * afterwards the hidden layer of the MLP (M, 4C); then one row of scores (T).
+ */
+size_t
+gpt2_scratch_size(const struct gpt2_shape *s, size_t M, size_t T)
+{
+	return num_round(5 * M * s->C, ALIGN) + num_round(T, ALIGN);
+}
+
+static void
+norm(const struct gpt2_block *b, float *out, const float *x, size_t weight,
+    size_t M)
+{
+	ops_norm(out, NULL, NULL, x, b->tensors[weight], b->tensors[weight + 1],
+	    b->shape.epsilon, M, b->shape.C);
+}
+
+/* x (M, C) += mlp(norm(x)). */
+static void
+run_mlp(const struct gpt2_block *b, float *x, size_t M, float *scratch)
+{
+	size_t C = b->shape.C;
+	float *y = scratch;	     /* (M, C) */
+	float *fc = scratch + M * C; /* (M, 4C) */
+
+	norm(b, y, x, LN_2_WEIGHT, M);
+	ops_product(fc, 4 * C, y, C, b->tensors[FC_WEIGHT], b->tensors[FC_BIAS],
+	    OPS_GELU, M, C, 4 * C);
+	ops_product(x, C, fc, 4 * C, b->tensors[MLP_PROJ_WEIGHT],
+	    b->tensors[MLP_PROJ_BIAS], OPS_ADD, M, 4 * C, C);
+}
+
+/* qkv (M, 3C) of the norm of x (M, C). */
+static void
+run_qkv(
+    const struct gpt2_block *b, float *qkv, float *y, const float *x, size_t M)
+{
+	size_t C = b->shape.C;
+
+	norm(b, y, x, LN_1_WEIGHT, M);
+	ops_product(qkv, 3 * C, y, C, b->tensors[ATTN_WEIGHT],
+	    b->tensors[ATTN_BIAS], OPS_SET, M, C, 3 * C);
+}
+
+void
+gpt2_block_run(const struct gpt2_block *b, float *x, const size_t *starts,
+    size_t B, float *scratch)
+{
+	size_t C = b->shape.C, H = b->shape.H, M = starts[B];
+	float *qkv = scratch + M * C;			       /* (M, 3C) */
+	float *att = scratch + 4 * M * C;		       /* (M, C) */
+	float *scores = scratch + num_round(5 * M * C, ALIGN); /* (T) */
+
+	run_qkv(b, qkv, scratch, x, M);
+	for (size_t i = 0; i < B; i++) {
+		size_t T = starts[i + 1] - starts[i];
+		const float *q = qkv + starts[i] * 3 * C;
+
+		ops_attention(att + starts[i] * C, C, q, 3 * C, q + C,
+		    q + 2 * C, 3 * C, NULL, scores, 0, T, H, C / H);
+	}
+	ops_product(x, C, att, C, b->tensors[ATTN_PROJ_WEIGHT],
+	    b->tensors[ATTN_PROJ_BIAS], OPS_ADD, M, C, C);
+	run_mlp(b, x, M, scratch);
+}
+
+/*
+ * The queries of all tokens come along with keys and values in one product;
+ * from there on only the last rows count.
+ */
+void
+gpt2_block_run_last(const struct gpt2_block *b, float *out, const float *x,
+    const size_t *starts, size_t B, float *scratch)
+{
+	size_t C = b->shape.C, H = b->shape.H, M = starts[B];
+	float *qkv = scratch + M * C;			       /* (M, 3C) */
+	float *att = scratch + 4 * M * C;		       /* (B, C) */
+	float *scores = scratch + num_round(5 * M * C, ALIGN); /* (T) */
+
+	run_qkv(b, qkv, scratch, x, M);
+	for (size_t i = 0; i < B; i++) {
+		size_t T = starts[i + 1] - starts[i];
+		const float *k = qkv + starts[i] * 3 * C + C;
+		const float *q = k + (T - 1) * 3 * C - C;
+
+		ops_attention(att + i * C, C, q, 3 * C, k, k + C, 3 * C, NULL,
+		    scores, T - 1, T, H, C / H);
+		memcpy(
+		    out + i * C, x + (starts[i] + T - 1) * C, C * sizeof(*x));
+	}
+	ops_product(out, C, att, C, b->tensors[ATTN_PROJ_WEIGHT],
+	    b->tensors[ATTN_PROJ_BIAS], OPS_ADD, B, C, C);
+	run_mlp(b, out, B, scratch);
+}
