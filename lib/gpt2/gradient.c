@@ -1,0 +1,434 @@
+/* Loss and gradient of everything above the cut; see gradient.h. */
+#include "gpt2/gradient.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "gpt2/forward.h"
+#include "gpt2/tape.h"
+#include "ops/ops.h"
+#include "sys/num.h"
+#include "sys/team.h"
+#include "sys/why.h"
+
+enum {
+	WAVE_TOKENS = 2048,
+	CHUNKS = 4, /* a wave is divided so, whatever the threads */
+	MOST_WAVE_BYTES = 400 << 20
+};
+
+struct gpt2_gradient {
+	struct gpt2_top top;
+	struct team *team;
+	size_t tokens; /* room for in a wave */
+	float *memory;
+	struct tape *tapes; /* (L - cut) */
+	struct slope slope;
+	float *scratch;		/* (CHUNKS, 3 longest) */
+	float *y, *mean, *rstd; /* what ln_f reads: (R, C), (R), (R) */
+	float *ln_f;		/* (R, C) */
+	float *pooled;		/* (B, C) */
+	float *dpooled;		/* (B, C) */
+	float *dln_f;		/* (R, C) */
+	float *logits;		/* (B, K), then their gradient */
+	float *zeros;		/* (C) the classifier has no bias */
+	size_t longest;
+
+	/* The wave at work. */
+	const float *w; /* all parameters */
+	float *grad;
+	const struct gpt2_row *rows;
+	size_t B, first_row;
+	size_t *starts; /* (B + 1) */
+	struct chunk chunks[CHUNKS];
+	struct tape_block block;
+	struct ops_dropout dropout;
+	double *losses; /* (B) */
+};
+
+/* Hands out pieces of one allocation; with memory NULL it only counts. */
+struct pool {
+	float *memory;
+	size_t used;
+};
+
+static float *
+take(struct pool *p, size_t n)
+{
+	size_t at = p->used;
+
+	p->used += num_round(n, 16);
+	return p->memory ? p->memory + at : NULL;
+}
+
+static size_t
+blocks(const struct gpt2_gradient *g)
+{
+	return g->top.shape.L - g->top.cut;
+}
+
+static bool
+last_only(const struct gpt2_gradient *g, size_t block)
+{
+	return !g->top.mean && block + 1 == blocks(g);
+}
+
+/* The tape of one block: R rows above the attention, R = M at most. */
+static void
+lay_tape(struct pool *p, struct tape *t, size_t M, size_t C, bool last)
+{
+	t->mean1 = take(p, M);
+	t->rstd1 = take(p, M);
+	t->ln1 = take(p, M * C);
+	t->last = take(p, last ? M * C : 0);
+	t->q = take(p, last ? M * C : 0);
+	t->qkv = take(p, M * 3 * C);
+	t->att = take(p, M * C);
+	t->x2 = take(p, M * C);
+	t->mean2 = take(p, M);
+	t->rstd2 = take(p, M);
+	t->ln2 = take(p, M * C);
+	t->fc = take(p, M * 4 * C);
+	t->act = take(p, M * 4 * C);
+	t->out = take(p, M * C);
+}
+
+static void
+lay_slope(struct pool *p, struct slope *s, size_t M, size_t C)
+{
+	s->x = take(p, M * C);
+	s->out = take(p, M * C);
+	s->mlp = take(p, M * C);
+	s->fc = take(p, M * 4 * C);
+	s->ln2 = take(p, M * C);
+	s->proj = take(p, M * C);
+	s->att = take(p, M * C);
+	s->q = take(p, M * C);
+	s->qkv = take(p, M * 3 * C);
+	s->ln1 = take(p, M * C);
+}
+
+/* Points everything into the pool; a block's output is the next one's x. */
+static void
+lay_out(struct gpt2_gradient *g, struct pool *p)
+{
+	size_t M = g->tokens, C = g->top.shape.C;
+	float *x = take(p, M * C);
+
+	for (size_t i = 0; i < blocks(g); i++) {
+		g->tapes[i].x = x;
+		lay_tape(p, &g->tapes[i], M, C, last_only(g, i));
+		x = g->tapes[i].out;
+	}
+	lay_slope(p, &g->slope, M, C);
+	g->y = x;
+	g->mean = take(p, M);
+	g->rstd = take(p, M);
+	g->ln_f = take(p, M * C);
+	g->pooled = take(p, M * C);
+	g->dpooled = take(p, M * C);
+	g->dln_f = take(p, M * C);
+	g->logits = take(p, M * g->top.K);
+	g->scratch = take(p, CHUNKS * 3 * g->longest);
+	g->zeros = take(p, C);
+}
+
+/* Tokens that a wave may have, so that its memory stays within bounds. */
+static size_t
+wave_tokens(struct gpt2_gradient *g)
+{
+	struct pool p = { NULL, 0 };
+	size_t fit;
+
+	g->tokens = WAVE_TOKENS;
+	lay_out(g, &p);
+	fit = MOST_WAVE_BYTES / (p.used * sizeof(float) / WAVE_TOKENS + 1);
+	return num_max(num_min(fit, WAVE_TOKENS), g->longest);
+}
+
+struct gpt2_gradient *
+gpt2_gradient_open(
+    const struct gpt2_top *top, size_t longest, struct team *team, char *why)
+{
+	struct gpt2_gradient *g = calloc(1, sizeof(*g));
+	struct pool p = { NULL, 0 };
+
+	if (g == NULL)
+		return why_memory(why);
+	g->top = *top;
+	g->team = team;
+	g->longest = longest;
+	g->tapes = calloc(blocks(g) + 1, sizeof(*g->tapes));
+	if (g->tapes) {
+		g->tokens = wave_tokens(g);
+		lay_out(g, &p);
+		g->memory = p.memory = gpt2_floats(p.used, why);
+		g->starts = calloc(g->tokens + 1, sizeof(*g->starts));
+		g->losses = calloc(g->tokens, sizeof(*g->losses));
+	}
+	if (!g->memory || !g->starts || !g->losses) {
+		why_memory(why);
+		gpt2_gradient_free(g);
+		return NULL;
+	}
+	p.used = 0;
+	lay_out(g, &p);
+	memset(g->zeros, 0, top->shape.C * sizeof(float));
+	return g;
+}
+
+void
+gpt2_gradient_free(struct gpt2_gradient *g)
+{
+	if (g == NULL)
+		return;
+	free(g->tapes);
+	free(g->memory);
+	free(g->starts);
+	free(g->losses);
+	free(g);
+}
+
+/* Rows that the final norm sees: all tokens, or the last of each record. */
+static size_t
+final_rows(const struct gpt2_gradient *g, size_t b)
+{
+	return g->top.mean ? g->starts[b] : b;
+}
+
+/* The records' states become the first block's x. */
+static void
+gather(struct gpt2_gradient *g, const struct chunk *c)
+{
+	size_t C = g->top.shape.C;
+
+	for (size_t b = c->b0; b < c->b1; b++) {
+		const struct gpt2_row *row = &g->rows[b];
+		const char *from = row->states;
+		size_t n = row->T * C, size = g->top.half ? 2 : 4;
+		float *to = g->y + final_rows(g, b) * C;
+
+		if (blocks(g) > 0)
+			to = g->tapes[0].x + g->starts[b] * C;
+		else if (!g->top.mean) {
+			from += (row->T - 1) * C * size;
+			n = C;
+		}
+		if (g->top.half)
+			ops_from_half(to, (const void *)from, n);
+		else
+			memcpy(to, from, n * sizeof(*to));
+	}
+}
+
+/* pooled (B, C): the only row of a record, or the mean of its rows. */
+static void
+pool_rows(struct gpt2_gradient *g, const struct chunk *c)
+{
+	size_t C = g->top.shape.C;
+
+	for (size_t b = c->b0; b < c->b1; b++) {
+		size_t T = g->top.mean ? g->rows[b].T : 1;
+		const float *x = g->ln_f + final_rows(g, b) * C;
+		float *out = g->pooled + b * C;
+
+		memset(out, 0, C * sizeof(*out));
+		for (size_t t = 0; t < T; t++) {
+			for (size_t i = 0; i < C; i++)
+				out[i] += x[t * C + i];
+		}
+		for (size_t i = 0; T > 1 && i < C; i++)
+			out[i] /= (float)T;
+	}
+}
+
+/* The gradient of pooled spread over the rows it came from. */
+static void
+unpool_rows(struct gpt2_gradient *g, const struct chunk *c)
+{
+	size_t C = g->top.shape.C;
+
+	for (size_t b = c->b0; b < c->b1; b++) {
+		size_t T = g->top.mean ? g->rows[b].T : 1;
+		float *x = g->dln_f + final_rows(g, b) * C;
+
+		for (size_t t = 0; t < T; t++) {
+			for (size_t i = 0; i < C; i++)
+				x[t * C + i] = g->dpooled[b * C + i] / (float)T;
+		}
+	}
+}
+
+/* Cross entropy of each record; the logits (K) become their gradient. */
+static void
+score_rows(struct gpt2_gradient *g, const struct chunk *c)
+{
+	size_t K = g->top.K;
+
+	for (size_t b = c->b0; b < c->b1; b++) {
+		const struct gpt2_row *row = &g->rows[b];
+		float *z = g->logits + b * K;
+		double hit = (double)z[row->class];
+		double sum = ops_softmax(z, z, K);
+
+		g->losses[b] = (double)row->weight * (sum - hit);
+		z[row->class] -= 1;
+		for (size_t k = 0; k < K; k++)
+			z[k] *= row->weight;
+	}
+}
+
+/* Final norm, pooling, classifier, loss, and back to the last block. */
+static void
+final_layers(struct gpt2_gradient *g, const struct chunk *c)
+{
+	const struct gpt2_shape *s = &g->top.shape;
+	size_t C = s->C, K = g->top.K, B = c->b1 - c->b0;
+	size_t r0 = final_rows(g, c->b0), R = final_rows(g, c->b1) - r0;
+	const float *norm = g->w + gpt2_top_norm(s, g->top.cut);
+	const float *score = g->w + gpt2_top_score(s, g->top.cut);
+	float *dy = (g->top.mean ? g->slope.x : g->slope.out) + r0 * C;
+
+	ops_norm(g->ln_f + r0 * C, g->mean + r0, g->rstd + r0, g->y + r0 * C,
+	    norm, norm + C, s->epsilon, R, C);
+	pool_rows(g, c);
+	ops_linear_input(g->logits + c->b0 * K, K, g->pooled + c->b0 * C, C,
+	    score, C, 0, B, K, C);
+	score_rows(g, c);
+	ops_linear(g->dpooled + c->b0 * C, C, g->logits + c->b0 * K, K, score,
+	    C, g->zeros, B, K, C);
+	unpool_rows(g, c);
+	memset(dy, 0, R * C * sizeof(float));
+	ops_norm_input(dy, g->dln_f + r0 * C, g->y + r0 * C, g->mean + r0,
+	    g->rstd + r0, norm, R, C);
+}
+
+/* The function that block i is now. */
+static struct tape_block
+block_at(const struct gpt2_gradient *g, size_t i)
+{
+	struct tape_block k = { &g->top.shape,
+		g->w + i * gpt2_block_size(&g->top.shape), last_only(g, i),
+		g->dropout };
+
+	k.dropout.site = (uint32_t)(3 * (g->top.cut + i));
+	return k;
+}
+
+static void
+forward_chunk(void *arg, size_t i, size_t worker)
+{
+	struct gpt2_gradient *g = arg;
+	const struct chunk *c = &g->chunks[i];
+
+	(void)worker;
+	if (c->b0 == c->b1)
+		return;
+	gather(g, c);
+	for (size_t k = 0; k < blocks(g); k++) {
+		struct tape_block block = block_at(g, k);
+
+		tape_forward(&block, &g->tapes[k], c);
+	}
+	final_layers(g, c);
+}
+
+static void
+backward_chunk(void *arg, size_t i, size_t worker)
+{
+	struct gpt2_gradient *g = arg;
+	size_t k = (size_t)(g->block.w - g->w) / gpt2_block_size(&g->top.shape);
+
+	(void)worker;
+	if (g->chunks[i].b0 < g->chunks[i].b1)
+		tape_backward(
+		    &g->block, &g->tapes[k], &g->slope, &g->chunks[i], k > 0);
+}
+
+static void
+weight_item(void *arg, size_t i, size_t worker)
+{
+	struct gpt2_gradient *g = arg;
+	size_t at = (size_t)(g->block.w - g->w);
+
+	(void)worker;
+	tape_weight(&g->block, g->grad + at,
+	    &g->tapes[at / gpt2_block_size(&g->top.shape)], &g->slope,
+	    g->starts[g->B], g->B, i);
+}
+
+/* The gradients of ln_f and of the classifier. */
+static void
+final_weights(struct gpt2_gradient *g)
+{
+	const struct gpt2_shape *s = &g->top.shape;
+	size_t C = s->C;
+	float *norm = g->grad + gpt2_top_norm(s, g->top.cut);
+
+	ops_norm_weight(norm, norm + C, g->dln_f, g->y, g->mean, g->rstd,
+	    final_rows(g, g->B), C);
+	ops_linear_weight(g->grad + gpt2_top_score(s, g->top.cut), C, g->logits,
+	    g->top.K, g->pooled, C, g->B, g->top.K, C);
+}
+
+/* Divides the wave's records into chunks of about as many tokens each. */
+static void
+divide(struct gpt2_gradient *g)
+{
+	size_t M = g->starts[g->B], b = 0;
+
+	for (size_t i = 0; i < CHUNKS; i++) {
+		struct chunk *c = &g->chunks[i];
+
+		c->starts = g->starts;
+		c->first_row = g->first_row;
+		c->scratch = g->scratch + i * 3 * g->longest;
+		c->b0 = b;
+		while (b < g->B && g->starts[b] < M * (i + 1) / CHUNKS)
+			b++;
+		c->b1 = b;
+	}
+}
+
+static double
+run_wave(struct gpt2_gradient *g)
+{
+	double loss = 0;
+
+	divide(g);
+	team_each(g->team, CHUNKS, forward_chunk, g);
+	final_weights(g);
+	for (size_t i = blocks(g); i-- > 0;) {
+		g->block = block_at(g, i);
+		team_each(g->team, CHUNKS, backward_chunk, g);
+		team_each(
+		    g->team, tape_weight_items(&g->top.shape), weight_item, g);
+	}
+	for (size_t b = 0; b < g->B; b++)
+		loss += g->losses[b];
+	return loss;
+}
+
+double
+gpt2_gradient_run(struct gpt2_gradient *g, float *grad, const float *top,
+    const struct gpt2_row *rows, size_t B, float dropout, uint64_t key)
+{
+	double loss = 0;
+
+	g->w = top;
+	g->grad = grad;
+	g->dropout = (struct ops_dropout){ .rate = dropout, .key = key };
+	for (size_t b = 0; b < B; b += g->B) {
+		size_t n = 0;
+
+		g->rows = rows + b;
+		g->first_row = b;
+		while (b + n < B && g->starts[n] + rows[b + n].T <= g->tokens) {
+			g->starts[n + 1] = g->starts[n] + rows[b + n].T;
+			n++;
+		}
+		g->B = n;
+		loss += run_wave(g);
+	}
+	return loss;
+}

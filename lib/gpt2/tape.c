@@ -1,0 +1,347 @@
+/* One block in training; see tape.h. */
+#include "gpt2/tape.h"
+
+#include <string.h>
+
+#include "sys/num.h"
+
+/* Tensor i of the block. */
+static const float *
+tensor(const struct tape_block *k, size_t i)
+{
+	return k->w + gpt2_block_tensor(k->shape, 0, i).offset;
+}
+
+/* The range of rows above the attention that belongs to a chunk. */
+static size_t
+upper(const struct tape_block *k, const struct chunk *c, size_t b)
+{
+	return k->last_only ? b : c->starts[b];
+}
+
+/* y (n rows, C) dropped out, each row at the place of its token. */
+static void
+drop_rows(
+    const struct tape_block *k, float *y, const struct chunk *c, uint32_t site)
+{
+	struct ops_dropout d = k->dropout;
+	size_t C = k->shape->C, stride = num_round(C, 8);
+
+	if (d.rate <= 0)
+		return;
+	d.site += site;
+	for (size_t b = c->b0; b < c->b1; b++) {
+		size_t T = c->starts[b + 1] - c->starts[b];
+		size_t t = k->last_only ? T - 1 : 0;
+
+		d.row = (uint32_t)(c->first_row + b);
+		for (; t < T; t++, y += C)
+			ops_dropout(y, &d, t * stride, C);
+	}
+}
+
+static void
+add_rows(float *restrict y, const float *restrict x, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		y[i] += x[i];
+}
+
+/* Dropout of the attention's weights in record b. */
+static struct ops_dropout
+attention_dropout(const struct tape_block *k, const struct chunk *c, size_t b)
+{
+	struct ops_dropout d = k->dropout;
+
+	d.row = (uint32_t)(c->first_row + b);
+	return d;
+}
+
+/* Queries, keys and values of the chunk. */
+static void
+forward_qkv(
+    const struct tape_block *k, const struct tape *t, const struct chunk *c)
+{
+	size_t C = k->shape->C;
+	size_t m0 = c->starts[c->b0], M = c->starts[c->b1] - m0;
+	size_t B = c->b1 - c->b0, skip = k->last_only ? C : 0;
+	const float *w = tensor(k, ATTN_WEIGHT), *bias = tensor(k, ATTN_BIAS);
+
+	ops_norm(t->ln1 + m0 * C, t->mean1 + m0, t->rstd1 + m0, t->x + m0 * C,
+	    tensor(k, LN_1_WEIGHT), tensor(k, LN_1_BIAS), k->shape->epsilon, M,
+	    C);
+	ops_linear(t->qkv + m0 * 3 * C + skip, 3 * C, t->ln1 + m0 * C, C,
+	    w + skip, 3 * C, bias + skip, M, C, 3 * C - skip);
+	if (!k->last_only)
+		return;
+	for (size_t b = c->b0; b < c->b1; b++)
+		memcpy(t->last + b * C, t->ln1 + (c->starts[b + 1] - 1) * C,
+		    C * sizeof(float));
+	ops_linear(t->q + c->b0 * C, C, t->last + c->b0 * C, C, w, 3 * C, bias,
+	    B, C, C);
+}
+
+/* Where the queries of record b are, and how far apart. */
+static float *
+queries(const struct tape_block *k, float *q, float *qkv, size_t start,
+    size_t b, size_t *stride)
+{
+	size_t C = k->shape->C;
+
+	*stride = k->last_only ? C : 3 * C;
+	return k->last_only ? q + b * C : qkv + start * 3 * C;
+}
+
+static void
+forward_attention(
+    const struct tape_block *k, const struct tape *t, const struct chunk *c)
+{
+	size_t C = k->shape->C, H = k->shape->H;
+
+	forward_qkv(k, t, c);
+	for (size_t b = c->b0; b < c->b1; b++) {
+		size_t m = c->starts[b], T = c->starts[b + 1] - m, stride;
+		const float *q = queries(k, t->q, t->qkv, m, b, &stride);
+		const float *kv = t->qkv + m * 3 * C + C;
+		struct ops_dropout d = attention_dropout(k, c, b);
+
+		ops_attention(t->att + upper(k, c, b) * C, C, q, stride, kv,
+		    kv + C, 3 * C, d.rate > 0 ? &d : NULL, c->scratch,
+		    k->last_only ? T - 1 : 0, T, H, C / H);
+	}
+}
+
+/* x2 = x + drop(att w + b), for the rows above the attention. */
+static void
+forward_residual(
+    const struct tape_block *k, const struct tape *t, const struct chunk *c)
+{
+	size_t C = k->shape->C;
+	size_t r0 = upper(k, c, c->b0), R = upper(k, c, c->b1) - r0;
+	float *x2 = t->x2 + r0 * C;
+
+	ops_linear(x2, C, t->att + r0 * C, C, tensor(k, ATTN_PROJ_WEIGHT), C,
+	    tensor(k, ATTN_PROJ_BIAS), R, C, C);
+	drop_rows(k, x2, c, 1);
+	if (!k->last_only) {
+		add_rows(x2, t->x + r0 * C, R * C);
+		return;
+	}
+	for (size_t b = c->b0; b < c->b1; b++)
+		add_rows(t->x2 + b * C, t->x + (c->starts[b + 1] - 1) * C, C);
+}
+
+void
+tape_forward(
+    const struct tape_block *k, const struct tape *t, const struct chunk *c)
+{
+	size_t C = k->shape->C;
+	size_t r0 = upper(k, c, c->b0), R = upper(k, c, c->b1) - r0;
+	float *out = t->out + r0 * C;
+
+	forward_attention(k, t, c);
+	forward_residual(k, t, c);
+	ops_norm(t->ln2 + r0 * C, t->mean2 + r0, t->rstd2 + r0, t->x2 + r0 * C,
+	    tensor(k, LN_2_WEIGHT), tensor(k, LN_2_BIAS), k->shape->epsilon, R,
+	    C);
+	ops_linear(t->fc + r0 * 4 * C, 4 * C, t->ln2 + r0 * C, C,
+	    tensor(k, FC_WEIGHT), 4 * C, tensor(k, FC_BIAS), R, C, 4 * C);
+	ops_gelu(t->act + r0 * 4 * C, t->fc + r0 * 4 * C, R * 4 * C);
+	ops_linear(out, C, t->act + r0 * 4 * C, 4 * C,
+	    tensor(k, MLP_PROJ_WEIGHT), C, tensor(k, MLP_PROJ_BIAS), R, 4 * C,
+	    C);
+	drop_rows(k, out, c, 2);
+	add_rows(out, t->x2 + r0 * C, R * C);
+}
+
+/* From dout (R, C) back to the gradient of x2, in place. */
+static void
+backward_mlp(const struct tape_block *k, const struct tape *t,
+    const struct slope *s, const struct chunk *c, float *dout)
+{
+	size_t C = k->shape->C;
+	size_t r0 = upper(k, c, c->b0), R = upper(k, c, c->b1) - r0;
+	float *dfc = s->fc + r0 * 4 * C;
+
+	memcpy(s->mlp + r0 * C, dout, R * C * sizeof(float));
+	drop_rows(k, s->mlp + r0 * C, c, 2);
+	ops_linear_input(dfc, 4 * C, s->mlp + r0 * C, C,
+	    tensor(k, MLP_PROJ_WEIGHT), C, 0, R, 4 * C, C);
+	ops_gelu_input(dfc, dfc, t->fc + r0 * 4 * C, R * 4 * C);
+	ops_linear_input(s->ln2 + r0 * C, C, dfc, 4 * C, tensor(k, FC_WEIGHT),
+	    4 * C, 0, R, C, 4 * C);
+	ops_norm_input(dout, s->ln2 + r0 * C, t->x2 + r0 * C, t->mean2 + r0,
+	    t->rstd2 + r0, tensor(k, LN_2_WEIGHT), R, C);
+}
+
+/* From dx2 (R, C) to queries, keys and values. */
+static void
+backward_attention(const struct tape_block *k, const struct tape *t,
+    const struct slope *s, const struct chunk *c, const float *dx2)
+{
+	size_t C = k->shape->C, H = k->shape->H;
+	size_t r0 = upper(k, c, c->b0), R = upper(k, c, c->b1) - r0;
+
+	memcpy(s->proj + r0 * C, dx2, R * C * sizeof(float));
+	drop_rows(k, s->proj + r0 * C, c, 1);
+	ops_linear_input(s->att + r0 * C, C, s->proj + r0 * C, C,
+	    tensor(k, ATTN_PROJ_WEIGHT), C, 0, R, C, C);
+	for (size_t b = c->b0; b < c->b1; b++) {
+		size_t m = c->starts[b], T = c->starts[b + 1] - m, stride;
+		const float *q = queries(k, t->q, t->qkv, m, b, &stride);
+		float *dq = queries(k, s->q, s->qkv, m, b, &stride);
+		const float *kv = t->qkv + m * 3 * C + C;
+		float *dkv = s->qkv + m * 3 * C + C;
+		struct ops_dropout d = attention_dropout(k, c, b);
+
+		ops_attention_input(dq, dkv, dkv + C,
+		    s->att + upper(k, c, b) * C, C, q, stride, kv, kv + C,
+		    3 * C, d.rate > 0 ? &d : NULL, c->scratch,
+		    k->last_only ? T - 1 : 0, T, H, C / H);
+	}
+}
+
+/* From queries, keys and values to the output of ln_1. */
+static void
+backward_qkv(
+    const struct tape_block *k, const struct slope *s, const struct chunk *c)
+{
+	size_t C = k->shape->C;
+	size_t m0 = c->starts[c->b0], M = c->starts[c->b1] - m0;
+	size_t skip = k->last_only ? C : 0;
+	const float *w = tensor(k, ATTN_WEIGHT);
+
+	ops_linear_input(s->ln1 + m0 * C, C, s->qkv + m0 * 3 * C + skip, 3 * C,
+	    w + skip, 3 * C, 0, M, C, 3 * C - skip);
+	if (!k->last_only)
+		return;
+	/* s->att is free again: (B, C) for what the queries add. */
+	ops_linear_input(s->att + c->b0 * C, C, s->q + c->b0 * C, C, w, 3 * C,
+	    0, c->b1 - c->b0, C, C);
+	for (size_t b = c->b0; b < c->b1; b++)
+		add_rows(
+		    s->ln1 + (c->starts[b + 1] - 1) * C, s->att + b * C, C);
+}
+
+void
+tape_backward(const struct tape_block *k, const struct tape *t,
+    const struct slope *s, const struct chunk *c, bool want_input)
+{
+	size_t C = k->shape->C;
+	size_t m0 = c->starts[c->b0], M = c->starts[c->b1] - m0;
+	float *d = k->last_only ? s->out + c->b0 * C : s->x + m0 * C;
+
+	backward_mlp(k, t, s, c, d);
+	backward_attention(k, t, s, c, d);
+	backward_qkv(k, s, c);
+	if (!want_input)
+		return;
+	if (k->last_only) {
+		memset(s->x + m0 * C, 0, M * C * sizeof(float));
+		for (size_t b = c->b0; b < c->b1; b++)
+			memcpy(s->x + (c->starts[b + 1] - 1) * C,
+			    s->out + b * C, C * sizeof(float));
+	}
+	ops_norm_input(s->x + m0 * C, s->ln1 + m0 * C, t->x + m0 * C,
+	    t->mean1 + m0, t->rstd1 + m0, tensor(k, LN_1_WEIGHT), M, C);
+}
+
+/* Input rows of a weight matrix that one work item takes. */
+enum { ITEM_ROWS = 128 };
+
+/* The matrices are cut into items; the last item has all the vectors. */
+static const int matrices[] = { ATTN_WEIGHT, ATTN_PROJ_WEIGHT, FC_WEIGHT,
+	MLP_PROJ_WEIGHT };
+
+static size_t
+matrix_items(const struct gpt2_shape *s, int tensor_index)
+{
+	size_t rows = gpt2_block_tensor(s, 0, (size_t)tensor_index).rows;
+
+	return (rows + ITEM_ROWS - 1) / ITEM_ROWS;
+}
+
+size_t
+tape_weight_items(const struct gpt2_shape *s)
+{
+	size_t n = 1;
+
+	for (size_t i = 0; i < 4; i++)
+		n += matrix_items(s, matrices[i]);
+	return n;
+}
+
+/* dw (rows r0 …, N) += x^T dy for the item's rows of dw, which are x's columns.
+ */
+static void
+add_weight(const struct tape_block *k, float *grad, int index, size_t item,
+    const float *x, const float *dy, size_t M, size_t skip, size_t cols)
+{
+	struct gpt2_tensor t = gpt2_block_tensor(k->shape, 0, (size_t)index);
+	size_t r0 = item * ITEM_ROWS;
+	size_t rows = num_min(ITEM_ROWS, t.rows - r0);
+
+	ops_linear_weight(grad + t.offset + r0 * t.cols + skip, t.cols, x + r0,
+	    t.rows, dy, cols, M, rows, t.cols - skip);
+}
+
+/* The queries' columns come from other rows in the top block. */
+static void
+add_attn_weight(const struct tape_block *k, float *grad, size_t item,
+    const struct tape *t, const struct slope *s, size_t M, size_t B)
+{
+	size_t C = k->shape->C, skip = k->last_only ? C : 0;
+	struct gpt2_tensor w = gpt2_block_tensor(k->shape, 0, ATTN_WEIGHT);
+	size_t r0 = item * ITEM_ROWS;
+
+	add_weight(
+	    k, grad, ATTN_WEIGHT, item, t->ln1, s->qkv + skip, M, skip, 3 * C);
+	if (k->last_only)
+		ops_linear_weight(grad + w.offset + r0 * w.cols, w.cols,
+		    t->last + r0, C, s->q, C, B, num_min(ITEM_ROWS, C - r0), C);
+}
+
+static void
+add_vectors(const struct tape_block *k, float *grad, const struct tape *t,
+    const struct slope *s, size_t M, size_t B)
+{
+	size_t C = k->shape->C, R = k->last_only ? B : M;
+	size_t skip = k->last_only ? C : 0;
+	float *g[BLOCK_TENSORS];
+
+	for (size_t i = 0; i < BLOCK_TENSORS; i++)
+		g[i] = grad + gpt2_block_tensor(k->shape, 0, i).offset;
+	ops_norm_weight(g[LN_1_WEIGHT], g[LN_1_BIAS], s->ln1, t->x, t->mean1,
+	    t->rstd1, M, C);
+	ops_norm_weight(g[LN_2_WEIGHT], g[LN_2_BIAS], s->ln2, t->x2, t->mean2,
+	    t->rstd2, R, C);
+	ops_linear_bias(
+	    g[ATTN_BIAS] + skip, s->qkv + skip, 3 * C, M, 3 * C - skip);
+	if (k->last_only)
+		ops_linear_bias(g[ATTN_BIAS], s->q, C, B, C);
+	ops_linear_bias(g[ATTN_PROJ_BIAS], s->proj, C, R, C);
+	ops_linear_bias(g[FC_BIAS], s->fc, 4 * C, R, 4 * C);
+	ops_linear_bias(g[MLP_PROJ_BIAS], s->mlp, C, R, C);
+}
+
+void
+tape_weight(const struct tape_block *k, float *grad, const struct tape *t,
+    const struct slope *s, size_t M, size_t B, size_t i)
+{
+	size_t C = k->shape->C, R = k->last_only ? B : M, m = 0;
+
+	for (; m < 4 && i >= matrix_items(k->shape, matrices[m]); m++)
+		i -= matrix_items(k->shape, matrices[m]);
+	if (m == 0)
+		add_attn_weight(k, grad, i, t, s, M, B);
+	else if (m == 1)
+		add_weight(
+		    k, grad, ATTN_PROJ_WEIGHT, i, t->att, s->proj, R, 0, C);
+	else if (m == 2)
+		add_weight(k, grad, FC_WEIGHT, i, t->ln2, s->fc, R, 0, 4 * C);
+	else if (m == 3)
+		add_weight(
+		    k, grad, MLP_PROJ_WEIGHT, i, t->act, s->mlp, R, 0, C);
+	else
+		add_vectors(k, grad, t, s, M, B);
+}
