@@ -1,0 +1,232 @@
+/* Predictions as lines; see print.h. */
+#include "head/print.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sys/buffer.h"
+#include "sys/why.h"
+
+static int
+put(struct buffer *b, const char *s, char *why)
+{
+	return buffer_append(b, s, strlen(s), why);
+}
+
+static int
+put_number(struct buffer *b, double p, char *why)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%.6f", p);
+	return put(b, text, why);
+}
+
+/* An id must not break the line or its columns. */
+static int
+put_id(struct buffer *b, const struct print_record *r, char *why)
+{
+	char text[5];
+
+	for (size_t i = 0; i < r->id_len; i++) {
+		why_escape(text, sizeof(text), r->id + i, 1);
+		if (put(b, text, why) < 0)
+			return -1;
+	}
+	return put(b, "\t", why);
+}
+
+/* The class with the rank-th greatest probability, ties by order. */
+static size_t
+ranked(const struct print_scores *s, size_t rank)
+{
+	for (size_t k = 0; k < s->K; k++) {
+		size_t before = 0;
+
+		for (size_t i = 0; i < s->K; i++)
+			before +=
+			    s->p[i] > s->p[k] || (s->p[i] == s->p[k] && i < k);
+		if (before == rank)
+			return k;
+	}
+	return 0;
+}
+
+/* The label to print for a class: its name, or the one for doubt. */
+static const char *
+label(const struct print_options *o, const struct print_scores *s, size_t k)
+{
+	bool doubt = o->otherwise && s->p[k] < o->min_prob;
+
+	return doubt ? o->otherwise : s->names[k];
+}
+
+static size_t
+pairs(const struct print_options *o, const struct print_scores *s)
+{
+	return o->top < s->K ? o->top : s->K;
+}
+
+int
+print_header(struct buffer *b, const struct print_options *o, bool with_id,
+    const struct print_scores *s, size_t n, char *why)
+{
+	if (!o->all || o->format != PRINT_TSV)
+		return 0;
+	if (with_id && put(b, "id\t", why) < 0)
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		for (size_t k = 0; k < s[i].K; k++) {
+			if ((i + k > 0 && put(b, "\t", why) < 0) ||
+			    (n > 1 && (put(b, s[i].judge, why) < 0 ||
+					  put(b, ":", why) < 0)) ||
+			    put(b, s[i].names[k], why) < 0)
+				return -1;
+		}
+	}
+	return put(b, "\n", why);
+}
+
+static int
+line_tsv(struct buffer *b, const struct print_options *o,
+    const struct print_scores *s, size_t n, char *why)
+{
+	for (size_t i = 0; i < n; i++) {
+		size_t count = o->all ? s[i].K : pairs(o, &s[i]);
+
+		for (size_t k = 0; k < count; k++) {
+			size_t class = o->all ? k : ranked(&s[i], k);
+
+			if ((i + k > 0 && put(b, "\t", why) < 0) ||
+			    (!o->all &&
+				(put(b, label(o, &s[i], class), why) < 0 ||
+				    put(b, "\t", why) < 0)) ||
+			    put_number(b, s[i].p[class], why) < 0)
+				return -1;
+		}
+	}
+	return put(b, "\n", why);
+}
+
+static int
+line_fasttext(struct buffer *b, const struct print_options *o,
+    const struct print_scores *s, size_t n, char *why)
+{
+	for (size_t i = 0; i < n; i++) {
+		size_t count = o->all ? s[i].K : pairs(o, &s[i]);
+
+		for (size_t k = 0; k < count; k++) {
+			size_t class = ranked(&s[i], k);
+
+			if ((i + k > 0 && put(b, " ", why) < 0) ||
+			    put(b, "__label__", why) < 0 ||
+			    put(b, label(o, &s[i], class), why) < 0 ||
+			    put(b, " ", why) < 0 ||
+			    put_number(b, s[i].p[class], why) < 0)
+				return -1;
+		}
+	}
+	return put(b, "\n", why);
+}
+
+/* A JSON string of any bytes: what is not UTF-8 becomes \xNN. */
+static json_t *
+json_bytes(const char *s, size_t len)
+{
+	json_t *json = json_stringn(s, len);
+	char *text, *p;
+
+	if (json || (text = p = malloc(4 * len + 1)) == NULL)
+		return json;
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)s[i];
+
+		p += sprintf(p, c < 0x80 ? "%c" : "\\x%02x", c);
+	}
+	json = json_stringn(text, (size_t)(p - text));
+	free(text);
+	return json;
+}
+
+/* Probabilities with six digits, as everywhere. */
+static json_t *
+json_probability(double p)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%.6f", p);
+	return json_real(strtod(text, NULL));
+}
+
+static void
+judge_json(
+    json_t *json, const struct print_options *o, const struct print_scores *s)
+{
+	size_t best = ranked(s, 0);
+	size_t count = o->all ? s->K : pairs(o, s);
+
+	json_object_set_new(json, "label", json_string(label(o, s, best)));
+	json_object_set_new(json, "prob", json_probability(s->p[best]));
+	if (o->all || o->top > 1) {
+		json_t *scores = json_object();
+
+		for (size_t k = 0; k < count; k++) {
+			size_t class = o->all ? k : ranked(s, k);
+
+			json_object_set_new(scores, s->names[class],
+			    json_probability(s->p[class]));
+		}
+		json_object_set_new(json, "scores", scores);
+	}
+}
+
+static int
+line_json(struct buffer *b, const struct print_options *o,
+    const struct print_record *r, const struct print_scores *s, size_t n,
+    char *why)
+{
+	json_t *json = json_object(), *judges = n > 1 ? json_object() : NULL;
+	char *text;
+	int rc;
+
+	if (r->id)
+		json_object_set_new(json, "id", json_bytes(r->id, r->id_len));
+	if (n == 1)
+		judge_json(json, o, s);
+	for (size_t i = 0; n > 1 && i < n; i++) {
+		json_t *one = json_object();
+
+		judge_json(one, o, &s[i]);
+		json_object_set_new(judges, s[i].judge, one);
+	}
+	if (judges)
+		json_object_set_new(json, "heads", judges);
+	json_object_set_new(
+	    json, "tokens", json_integer((json_int_t)r->tokens));
+	json_object_set_new(json, "cut", json_boolean(r->was_cut));
+	text = json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(9));
+	json_decref(json);
+	if (text == NULL) {
+		why_memory(why);
+		return -1;
+	}
+	rc = put(b, text, why) < 0 ? -1 : put(b, "\n", why);
+	free(text);
+	return rc;
+}
+
+int
+print_line(struct buffer *b, const struct print_options *o,
+    const struct print_record *r, const struct print_scores *s, size_t n,
+    char *why)
+{
+	if (o->format == PRINT_JSONL)
+		return line_json(b, o, r, s, n, why);
+	if (r->id && put_id(b, r, why) < 0)
+		return -1;
+	if (o->format == PRINT_FASTTEXT)
+		return line_fasttext(b, o, s, n, why);
+	return line_tsv(b, o, s, n, why);
+}
