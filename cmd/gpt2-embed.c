@@ -1,0 +1,362 @@
+/* gpt2-embed: token stream to hidden states at the cut. */
+#include <err.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bpe/bpe.h"
+#include "checkpoint/checkpoint.h"
+#include "cli/cli.h"
+#include "cli/progress.h"
+#include "gpt2/forward.h"
+#include "gpt2/model.h"
+#include "head/head.h"
+#include "ops/ops.h"
+#include "stream/flow.h"
+#include "sys/file.h"
+#include "sys/num.h"
+#include "sys/team.h"
+
+enum { BATCH_TOKENS = 256 };
+
+static const char help[] =
+    "usage: gpt2-embed [-hqVv] [-b N | --cut N] [-H HEAD] [-j N] [-m MODEL]\n"
+    "                  [-o FILE] [--dtype f32|f16] [--pool none|last]\n"
+    "                  [--progress auto|on|off] [FILE ...]\n"
+    "\n"
+    "  -b, --blocks N   blocks left above the cut (2)\n"
+    "      --cut N      or the cut itself, 0 to the model's blocks\n"
+    "      --dtype D    of the vectors written: f32 (default) or f16\n"
+    "  -H, --head HEAD  take model and cut from a head ($GPT2_HEAD)\n"
+    "  -j, --jobs N     threads (one a processor)\n"
+    "  -m, --model M    directory or name of the model ($GPT2_MODEL)\n"
+    "  -o, --output F   write F, replaced whole, instead of stdout\n"
+    "      --pool P     last: the last token's vector alone, at the top cut\n"
+    "      --progress W auto, on or off\n"
+    "  -q, -v           say less, say more\n"
+    "  -V, --version    print the version\n";
+
+/* What a worker needs of its own for a batch. */
+struct bench {
+	float *x; /* (M, C), for pooling only */
+	float *scratch;
+	size_t *starts;	  /* (B + 1) */
+	uint32_t *tokens; /* (M) */
+};
+
+struct embed {
+	struct cli cli;
+	const char *head_path;
+	size_t left, cut; /* SIZE_MAX: not given */
+
+	struct head *head;
+	char *dir; /* the model's */
+	size_t n_positions;
+	uint32_t end_of_text;
+	struct team *team;
+	struct gpt2_model *model;
+	struct bench *benches; /* (workers) */
+	struct stream_header header;
+	char *model_name;
+	struct stream_reader *in;
+	struct file_out *file;
+	struct stream_writer *out;
+	struct progress progress;
+	uint64_t records, tokens;
+};
+
+static void
+parse_options(struct embed *e, int argc, char **argv)
+{
+	static const struct option options[] = { { "blocks", required_argument,
+						     NULL, 'b' },
+		{ "cut", required_argument, NULL, 256 },
+		{ "dtype", required_argument, NULL, 257 },
+		{ "head", required_argument, NULL, 'H' },
+		{ "pool", required_argument, NULL, 258 }, CLI_LONG };
+	static const char *const dtypes[] = { "f32", "f16", NULL };
+	static const char *const pools[] = { "none", "last", NULL };
+	int c;
+
+	e->head_path = cli_environment("GPT2_HEAD");
+	while ((c = getopt_long(argc, argv, CLI_SHORT "b:H:", options, NULL)) !=
+	       -1) {
+		switch (c) {
+		case 'b':
+			e->left = cli_number("-b", optarg, 0, 1000);
+			break;
+		case 'H':
+			e->head_path = optarg;
+			break;
+		case 256:
+			e->cut = cli_number("--cut", optarg, 0, 1000);
+			break;
+		case 257:
+			e->header.dtype = (enum stream_dtype)cli_word(
+			    "--dtype", optarg, dtypes);
+			break;
+		case 258:
+			e->header.pool =
+			    (enum stream_pool)cli_word("--pool", optarg, pools);
+			break;
+		default:
+			cli_option(&e->cli, c, help);
+		}
+	}
+	cli_ready(&e->cli);
+	if (e->left != SIZE_MAX && e->cut != SIZE_MAX)
+		cli_wrong("-b and --cut exclude each other");
+}
+
+/* The cut: as asked for, or the head's, or two blocks above it. */
+static void
+choose_cut(struct embed *e, size_t n_layer)
+{
+	if (e->cut == SIZE_MAX && e->left == SIZE_MAX && e->head)
+		e->cut = e->head->stream.cut;
+	if (e->left != SIZE_MAX && e->left > n_layer)
+		cli_wrong("-b: the model has %zu blocks", n_layer);
+	if (e->cut == SIZE_MAX)
+		e->cut = n_layer -
+			 (e->left == SIZE_MAX ? num_min(2, n_layer) : e->left);
+	if (e->cut > n_layer)
+		cli_wrong("--cut: the model has %zu blocks", n_layer);
+	if (e->header.pool == POOL_LAST && e->cut != n_layer)
+		cli_wrong("--pool last: only where no block is left above the "
+			  "cut (-b 0)");
+}
+
+/* Opens head, model and vocabulary, and fills in the header to be written. */
+static void
+open_model(struct embed *e)
+{
+	struct stream_header *h = &e->header;
+	struct checkpoint *checkpoint;
+	const struct checkpoint_config *c;
+	char why[WHYSZ];
+
+	if (e->head_path && (e->head = head_open(e->head_path, why)) == NULL)
+		cli_fail(e->head_path, why);
+	e->dir = checkpoint_find(
+	    cli_model(&e->cli, e->head ? e->head->model_name : NULL), why);
+	if (e->dir == NULL ||
+	    (e->model_name = checkpoint_name(e->dir, why)) == NULL)
+		cli_die(why);
+	if ((checkpoint = checkpoint_open(e->dir, why)) == NULL)
+		cli_fail(e->dir, why);
+	c = checkpoint_config(checkpoint);
+	choose_cut(e, c->n_layer);
+	if ((e->team = team_open(e->cli.jobs, why)) == NULL)
+		cli_die(why);
+	e->model = gpt2_model_open(checkpoint, e->cut, e->team, why);
+	if (e->model == NULL)
+		cli_fail(e->dir, why);
+	e->n_positions = c->n_positions;
+	h->kind = STREAM_HIDDEN;
+	h->vocab_size = c->vocab_size;
+	h->model_name = e->model_name;
+	strcpy(h->model, gpt2_model_id(e->model));
+	h->cut = e->cut;
+	h->n_layer = c->n_layer;
+	h->n_head = c->n_head;
+	h->n_embd = c->n_embd;
+	checkpoint_free(checkpoint);
+}
+
+static void
+open_benches(struct embed *e)
+{
+	size_t M = BATCH_TOKENS + e->n_positions;
+	size_t n = team_size(e->team);
+	char why[WHYSZ];
+
+	if ((e->benches = calloc(n, sizeof(*e->benches))) == NULL)
+		err(1, "memory");
+	for (size_t i = 0; i < n; i++) {
+		struct bench *b = &e->benches[i];
+
+		b->scratch = gpt2_floats(gpt2_model_scratch(e->model, M), why);
+		b->x =
+		    gpt2_floats(e->header.pool ? M * e->header.n_embd : 1, why);
+		b->starts = calloc(M + 1, sizeof(*b->starts));
+		b->tokens = calloc(M, sizeof(*b->tokens));
+		if (!b->scratch || !b->x || !b->starts || !b->tokens)
+			err(1, "memory");
+	}
+}
+
+/* Opens the token stream, which must be of the model's vocabulary. */
+static void
+open_input(struct embed *e, char **files, int n)
+{
+	const struct stream_header *in;
+	char why[WHYSZ];
+	struct bpe *bpe = bpe_open(e->dir, why);
+
+	if (bpe == NULL)
+		cli_fail(e->dir, why);
+	e->end_of_text = bpe_end_of_text(bpe);
+	strcpy(e->header.vocabulary, bpe_vocabulary(bpe));
+	bpe_free(bpe);
+	e->in = stream_reader_open(
+	    (const char *const *)files, (size_t)n, STREAM_TOKENS, why);
+	if (e->in == NULL)
+		cli_die(why);
+	in = stream_reader_header(e->in);
+	if (strcmp(in->vocabulary, e->header.vocabulary) != 0 ||
+	    in->vocab_size != e->header.vocab_size)
+		errx(1,
+		    "%s: made with another vocabulary (%zu tokens, %s has "
+		    "%zu): run bpe-encode -m %s",
+		    stream_reader_name(e->in), in->vocab_size, e->model_name,
+		    e->header.vocab_size, e->model_name);
+	e->header.preparation = in->preparation;
+	if (e->head && head_fits(e->head, e->head_path, &e->header, why) < 0)
+		cli_fail(stream_reader_name(e->in), why);
+}
+
+/* A record that joins a batch: not empty, and not too long for the model. */
+static int
+admit(void *arg, struct record *r, char *why)
+{
+	struct embed *e = arg;
+
+	e->records++;
+	if (r->n_tokens == 0) {
+		r->tokens = &e->end_of_text;
+		r->n_tokens = 1;
+	}
+	if (r->n_tokens > e->n_positions)
+		return why_set(why,
+		    "%s: record %llu: %zu tokens, limit %zu: run bpe-encode "
+		    "-m %s",
+		    stream_reader_name(e->in), (unsigned long long)e->records,
+		    r->n_tokens, e->n_positions, e->model_name);
+	e->tokens += r->n_tokens;
+	return 0;
+}
+
+static void
+compute(void *arg, struct flow_batch *batch, size_t worker)
+{
+	struct embed *e = arg;
+	struct bench *b = &e->benches[worker];
+	size_t M = 0;
+
+	for (size_t i = 0; i < batch->n; i++) {
+		const struct record *r = batch->records[i];
+
+		memcpy(
+		    b->tokens + M, r->tokens, r->n_tokens * sizeof(uint32_t));
+		b->starts[i] = M;
+		M += r->n_tokens;
+	}
+	b->starts[batch->n] = M;
+	if (e->header.pool == POOL_LAST) {
+		gpt2_model_run_last(e->model, batch->result, b->x, b->tokens,
+		    b->starts, batch->n, b->scratch);
+		M = batch->n;
+	} else {
+		gpt2_model_run(e->model, batch->result, b->tokens, b->starts,
+		    batch->n, b->scratch);
+	}
+	/* Halves take the place of floats from the front on. */
+	if (e->header.dtype == DTYPE_F16)
+		ops_to_half((uint16_t *)(void *)batch->result, batch->result,
+		    M * e->header.n_embd);
+}
+
+static int
+emit(void *arg, const struct flow_batch *batch, char *why)
+{
+	struct embed *e = arg;
+	size_t vector = e->header.n_embd * stream_dtype_size(e->header.dtype);
+	const char *vectors = (const char *)batch->result;
+	uint64_t all, done = stream_reader_bytes(e->in, &all);
+
+	for (size_t i = 0; i < batch->n; i++) {
+		struct record r = *batch->records[i];
+
+		r.vectors = vectors;
+		r.n_vectors = e->header.pool == POOL_LAST ? 1 : r.n_tokens;
+		vectors += r.n_vectors * vector;
+		if (stream_write(e->out, &r, why) < 0)
+			cli_fail(file_name(e->file), why);
+		progress_step(&e->progress, r.n_tokens, done, all);
+	}
+	return 0;
+}
+
+static int
+flush(void *arg, char *why)
+{
+	struct embed *e = arg;
+
+	if (stream_flush(e->out, why) < 0)
+		cli_fail(file_name(e->file), why);
+	return 0;
+}
+
+static void
+run(struct embed *e)
+{
+	bool last = e->header.pool == POOL_LAST;
+	struct flow flow = { BATCH_TOKENS, last ? 0 : e->header.n_embd,
+		last ? e->header.n_embd : 0, e, compute, emit, flush, admit };
+	char why[WHYSZ];
+	int rc;
+
+	e->progress = progress_start(&e->cli);
+	rc = flow_run(&flow, e->in, e->team, why);
+	progress_end(&e->progress);
+	if (rc < 0)
+		cli_die(why);
+	if (stream_end(e->out, stream_reader_terminated(e->in), why) < 0)
+		cli_fail(file_name(e->file), why);
+	cli_commit(e->file);
+	if (e->cli.verbose)
+		warnx("%llu records, %llu tokens, %s at cut %zu, %s",
+		    (unsigned long long)e->records,
+		    (unsigned long long)e->tokens, e->model_name, e->cut,
+		    ops_describe());
+}
+
+static void
+close_all(struct embed *e)
+{
+	for (size_t i = 0; i < team_size(e->team); i++) {
+		free(e->benches[i].x);
+		free(e->benches[i].scratch);
+		free(e->benches[i].starts);
+		free(e->benches[i].tokens);
+	}
+	free(e->benches);
+	stream_writer_free(e->out);
+	stream_reader_free(e->in);
+	team_free(e->team);
+	gpt2_model_free(e->model);
+	head_free(e->head);
+	free(e->model_name);
+	free(e->dir);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct embed e = { .left = SIZE_MAX, .cut = SIZE_MAX };
+	char why[WHYSZ];
+
+	cli_start(&e.cli);
+	parse_options(&e, argc, argv);
+	e.file = cli_output(&e.cli, true);
+	open_model(&e);
+	open_benches(&e);
+	open_input(&e, argv + optind, argc - optind);
+	if (stream_reader_reads(e.in, e.file))
+		cli_fail(stream_reader_name(e.in),
+		    "input and output are the same file");
+	if ((e.out = stream_writer_open(e.file, &e.header, why)) == NULL)
+		cli_die(why);
+	run(&e);
+	close_all(&e);
+	return 0;
+}
