@@ -1,0 +1,221 @@
+/* head-test: labelled hidden states and a head to figures. */
+#include <err.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/judge.h"
+#include "cli/progress.h"
+#include "head/describe.h"
+#include "head/examples.h"
+#include "head/score.h"
+#include "stream/flow.h"
+#include "sys/buffer.h"
+#include "sys/file.h"
+#include "sys/team.h"
+
+static const char help[] =
+    "usage: head-test [-hqVv] [-H HEAD] [-j N] [-o FILE]\n"
+    "                 [--format text|tsv|jsonl] [--min-accuracy X]\n"
+    "                 [--progress auto|on|off] [FILE ...]\n"
+    "\n"
+    "      --format F        text (default), tsv or jsonl\n"
+    "  -H, --head HEAD       the head ($GPT2_HEAD, then sentiment.head of\n"
+    "                        the model)\n"
+    "  -j, --jobs N          threads (one a processor)\n"
+    "      --min-accuracy X  status 1 below it; 0 to 1\n"
+    "  -o, --output F        write F, replaced whole, instead of stdout\n"
+    "      --progress W      auto, on or off\n"
+    "  -q, -v                say less, say more\n"
+    "  -V, --version         print the version\n";
+
+struct test {
+	struct cli cli;
+	const char *head_path;
+	enum score_format format;
+	double min_accuracy;
+
+	struct stream_reader *in;
+	struct team *team;
+	struct judges judges; /* one */
+	struct score *score;
+	struct examples_id *id;
+	uint64_t records, unlabelled;
+	struct progress progress;
+};
+
+static void
+parse_options(struct test *t, int argc, char **argv)
+{
+	static const struct option options[] = { { "format", required_argument,
+						     NULL, 256 },
+		{ "head", required_argument, NULL, 'H' },
+		{ "min-accuracy", required_argument, NULL, 257 }, CLI_LONG };
+	static const char *const formats[] = { "text", "tsv", "jsonl", NULL };
+	int c;
+
+	while ((c = getopt_long(argc, argv, CLI_SHORT "H:", options, NULL)) !=
+	       -1) {
+		switch (c) {
+		case 'H':
+			t->head_path = optarg;
+			break;
+		case 256:
+			t->format = (enum score_format)cli_word(
+			    "--format", optarg, formats);
+			break;
+		case 257:
+			t->min_accuracy =
+			    cli_real("--min-accuracy", optarg, 0, 1);
+			break;
+		default:
+			cli_option(&t->cli, c, help);
+		}
+	}
+	cli_ready(&t->cli);
+}
+
+static void
+compute(void *arg, struct flow_batch *batch, size_t worker)
+{
+	struct test *t = arg;
+
+	judges_run(&t->judges, batch, worker);
+}
+
+/* The last part of a record: counts it, if it has a label. */
+static int
+count_record(struct test *t, const struct record *r, char *why)
+{
+	struct judge *j = &t->judges.list[0];
+	char label[256];
+	size_t class;
+
+	t->records++;
+	head_join_end(&j->join, j->p);
+	if (r->label == NULL || r->label_len == 0) {
+		t->unlabelled++;
+		return 0;
+	}
+	class = head_class(j->head, r->label, r->label_len);
+	if (class == j->head->K)
+		return why_set(why, "%s: record %llu: label \"%s\" not in head",
+		    stream_reader_name(t->in), (unsigned long long)t->records,
+		    why_escape(label, sizeof(label), r->label, r->label_len));
+	score_add(t->score, class, j->p, r->was_cut);
+	return 0;
+}
+
+static int
+emit(void *arg, const struct flow_batch *batch, char *why)
+{
+	struct test *t = arg;
+	uint64_t all, done = stream_reader_bytes(t->in, &all);
+
+	for (size_t i = 0; i < batch->n; i++) {
+		const struct record *r = batch->records[i];
+
+		judges_join(&t->judges, batch, i);
+		examples_id_add(t->id, r);
+		if (r->part == r->parts && count_record(t, r, why) < 0)
+			return -1;
+		progress_step(&t->progress, r->n_tokens, done, all);
+	}
+	return 0;
+}
+
+static int
+flush(void *arg, char *why)
+{
+	(void)arg;
+	(void)why;
+	return 0;
+}
+
+static void
+open_all(struct test *t, char **files, int n)
+{
+	char why[WHYSZ];
+
+	t->in = stream_reader_open(
+	    (const char *const *)files, (size_t)n, STREAM_HIDDEN, why);
+	if (t->in == NULL || (t->team = team_open(t->cli.jobs, why)) == NULL)
+		cli_die(why);
+	judges_open(&t->judges, &t->cli, &t->head_path, t->head_path ? 1 : 0,
+	    t->in, team_size(t->team));
+	t->score = score_new(t->judges.list[0].head->K, why);
+	if (t->score == NULL || (t->id = examples_id_new(why)) == NULL)
+		cli_die(why);
+}
+
+static void
+run(struct test *t)
+{
+	struct flow flow = { JUDGE_TOKENS, 0, t->judges.floats, t, compute,
+		emit, flush, NULL };
+	char why[WHYSZ];
+	int rc;
+
+	t->progress = progress_start(&t->cli);
+	rc = flow_run(&flow, t->in, t->team, why);
+	progress_end(&t->progress);
+	if (rc < 0)
+		cli_die(why);
+	if (t->records == t->unlabelled)
+		errx(1, "%s: no labelled records", stream_reader_name(t->in));
+}
+
+/* What the figures do not say. */
+static void
+say_notes(struct test *t)
+{
+	char id[STREAM_IDSZ], *dev = head_dev_id(t->judges.list[0].head);
+
+	examples_id_end(t->id, id);
+	if (dev && strcmp(dev, id) == 0)
+		cli_note(&t->cli, "this is the head's own dev set");
+	free(dev);
+	if (t->unlabelled > 0)
+		cli_note(&t->cli, "%llu of %llu records have no label",
+		    (unsigned long long)t->unlabelled,
+		    (unsigned long long)t->records);
+}
+
+static void
+print_report(struct test *t, struct file_out *out)
+{
+	const struct head *h = t->judges.list[0].head;
+	struct buffer text = { NULL, 0, 0 };
+	char why[WHYSZ];
+
+	if (score_print(&text, t->score, h->K, h->names, t->format, why) < 0)
+		cli_die(why);
+	if (file_write(out, text.data, text.len, why) < 0)
+		cli_fail(file_name(out), why);
+	cli_commit(out);
+	free(text.data);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct test t = { .min_accuracy = 0 };
+	struct file_out *out;
+	double accuracy;
+
+	cli_start(&t.cli);
+	parse_options(&t, argc, argv);
+	out = cli_output(&t.cli, false);
+	open_all(&t, argv + optind, argc - optind);
+	run(&t);
+	say_notes(&t);
+	print_report(&t, out);
+	accuracy = score_result(t.score).accuracy;
+	if (accuracy < t.min_accuracy)
+		errx(1, "accuracy %.4f is below %g", accuracy, t.min_accuracy);
+	score_free(t.score);
+	judges_close(&t.judges);
+	stream_reader_free(t.in);
+	team_free(t.team);
+	return 0;
+}
