@@ -9,7 +9,7 @@ VERSION = 0.1
 # Debian packages: to build, and to test.
 NEED    = gcc libc6-dev pkg-config libutf8proc-dev libarchive-dev zlib1g-dev \
           libjansson-dev libxxhash-dev libcsv-dev
-TESTS   = libopenblas-dev perl mandoc shellcheck clang clang-format strace
+TESTS   = libopenblas0 perl mandoc shellcheck clang clang-format strace
 DEMO    = PATH=$(CURDIR)/$B/bin:$$PATH
 
 WARN    = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes
@@ -65,7 +65,7 @@ $B/bin/%: $B/cmd/%.o $(CLI) $B/libgpt2.a
 
 $B/tests/%: $B/tests/unit/%.o $B/libgpt2.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -pthread $(LDFLAGS) -o $@ $^ $(LDLIBS) -lopenblas
+	$(CC) $(CFLAGS) -pthread $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 # $(call install_debian,PACKAGES): what is missing, if anything is.
 install_debian = missing=; for p in $(1); do \

@@ -1,6 +1,7 @@
 /*
  * The kernels: pure functions on the caller's arrays, outputs first, sizes
- * last; they allocate nothing and cannot fail. All matrices are row-major
+ * last; they allocate nothing and cannot fail. They may be called by several
+ * threads at once, and use up to 350 KiB of stack. All matrices are row-major
  * float32; a stride is the distance of two rows in floats.
  *
  * Every row of a result has the same bits whatever the other rows hold, how
@@ -16,9 +17,9 @@
 #include <stdint.h>
 
 /*
- * The kernels in use, for --version: "avx512".
- * They are chosen at the first call of any kernel from what the processor
- * has; GPT2_ISA=generic|avx2|avx512 asks for others.
+ * The kernels in use, for --version: "generic", "avx2" or "avx512". They are
+ * chosen at the first call of any kernel from what the processor has;
+ * GPT2_ISA=generic|avx2|avx512 asks for others.
  */
 const char *ops_describe(void);
 
@@ -33,7 +34,7 @@ enum ops_after {
 /* Floats that w (K, N) takes when packed. */
 size_t ops_packed_size(size_t K, size_t N);
 
-/* Packs w (K, N) into packed, which is aligned to 64 bytes. */
+/* Packs w (K, N) for these kernels into packed, aligned to 64 bytes. */
 void ops_pack(float *packed, const float *w, size_t K, size_t N);
 
 /* out (M, N) from x (M, K), packed w (K, N) and bias (N). */
@@ -89,7 +90,7 @@ void ops_gelu_input(float *dx, const float *dy, const float *x, size_t n);
 /*
  * Which numbers to drop: a function of key, site, row, and the number's place
  * alone (Philox 4x32-10: Salmon et al. 2011). rate is rounded to a multiple of
- * 2^-16; 0 drops nothing.
+ * 2^-16; 0 drops nothing. What is kept is scaled by 1 / (1 - rate).
  */
 struct ops_dropout {
 	float rate;
@@ -112,7 +113,9 @@ void ops_dropout(
  * For the queries at positions first … T-1: out (T - first, C) from q
  * (T - first, C), k and v (T, C), heads side by side in each row:
  * softmax(q k^T / sqrt(D)) v over the positions up to the query's own. drop
- * applies to the softmax's weights; NULL for none. scratch: T floats.
+ * applies to the softmax's weights; NULL for none. The weight of a head, query
+ * and key has the place (head T + query) T8 + key, T8 being T rounded up to a
+ * multiple of 8. scratch: T floats.
  */
 void ops_attention(float *out, size_t out_stride, const float *q,
     size_t q_stride, const float *k, const float *v, size_t kv_stride,

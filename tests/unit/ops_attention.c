@@ -134,7 +134,7 @@ test_attention(const struct ops_kernels *t)
 	static const struct shape shapes[] = { { 0, 1, 1, 8 }, { 0, 2, 2, 5 },
 		{ 0, 11, 2, 8 }, { 10, 11, 2, 8 }, { 0, 5, 1, 64 },
 		{ 4, 5, 1, 64 }, { 3, 19, 1, 16 }, { 0, 7, 1, 33 },
-		{ 16, 18, 1, 67 }, { 0, 4, 3, 1 } };
+		{ 16, 18, 1, 67 }, { 0, 4, 3, 1 }, { 49, 51, 1, 16 } };
 	struct ops_dropout drop = { 0.25f, 12345, 7, 3 };
 
 	for (int i = 0; i < 2; i++) {

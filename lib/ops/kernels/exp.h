@@ -2,9 +2,8 @@
  * exp of a vector. x = n ln 2 + r with |r| <= ln 2 / 2 (Cody & Waite 1980: ln 2
  * in two parts, the first of so few bits that n times it is exact); exp(r) =
  * 1 + r + r^2 p(r), p interpolating at Chebyshev's points to 1.1e-8. The
- * relative error is below 1.5e-7 (tests/unit/ops.c tries all floats near 0 and
- * a sample of the rest). Below -87.33 the result is 0, above 88.37 that of
- * 88.37.
+ * relative error is below 1.5e-7. Below -87.33 the result is 0, above 88.37
+ * that of 88.37.
  */
 #ifndef OPS_KERNELS_EXP_H
 #define OPS_KERNELS_EXP_H
