@@ -36,6 +36,7 @@ struct decode {
 	bool begun; /* the record that came last lacks its delimiter */
 	bool open;  /* and parts of it may follow */
 	struct progress progress;
+	uint64_t records, tokens;
 };
 
 static void
@@ -169,6 +170,8 @@ decode(struct decode *d)
 		if ((rc = stream_read(d->in, &r, why)) <= 0)
 			break;
 		decode_record(d, &r);
+		d->records += r.part == r.parts;
+		d->tokens += r.n_tokens;
 		done = stream_reader_bytes(d->in, &all);
 		progress_step(&d->progress, r.n_tokens, done, all);
 	}
@@ -179,6 +182,10 @@ decode(struct decode *d)
 	write_text(d);
 	if (rc < 0)
 		cli_die(why);
+	if (d->cli.verbose)
+		cli_note(&d->cli, "%llu records, %llu tokens",
+		    (unsigned long long)d->records,
+		    (unsigned long long)d->tokens);
 }
 
 int

@@ -85,7 +85,7 @@ struct encode {
 	struct file_out *file;
 	struct stream_writer *out;
 	struct progress progress;
-	uint64_t records, cut, bad;
+	uint64_t records, tokens, cut, bad;
 	uint64_t bytes, all_bytes; /* of the input; all: 0 if unknown */
 	bool terminated;
 };
@@ -327,6 +327,7 @@ write_row(struct encode *e, const struct row *row, const char *name,
 		preparer_part(e->preparer, (size_t)k, &r);
 		if (stream_write(e->out, &r, why) < 0)
 			cli_fail(file_name(e->file), why);
+		e->tokens += r.n_tokens;
 		progress_step(&e->progress, r.n_tokens,
 		    e->bytes + text_bytes(text), e->all_bytes);
 	}
@@ -420,6 +421,9 @@ say_counts(const struct encode *e)
 		cli_note(&e->cli, "%llu of %llu records %s %zu tokens",
 		    (unsigned long long)e->cut, (unsigned long long)n, what,
 		    e->limit);
+	if (e->cli.verbose)
+		cli_note(&e->cli, "%llu records, %llu tokens",
+		    (unsigned long long)n, (unsigned long long)e->tokens);
 	if (e->bad)
 		cli_note(&e->cli, "%llu of %llu rows malformed, left empty",
 		    (unsigned long long)e->bad, (unsigned long long)n);

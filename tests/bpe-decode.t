@@ -1,4 +1,5 @@
 #!/bin/bash
+# shellcheck disable=SC2016,SC2094 # perl's variables; files read twice
 # bpe-decode gives back what bpe-encode took.
 T=$(mktemp -d) || exit 1
 trap 'rm -rf "$T"' EXIT

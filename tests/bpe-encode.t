@@ -1,4 +1,5 @@
 #!/bin/bash
+# shellcheck disable=SC2016,SC2094 # perl's variables; files read twice
 # What bpe-encode makes of text: records, fields, preparation, cuts.
 T=$(mktemp -d) || exit 1
 trap 'rm -rf "$T"' EXIT
@@ -143,6 +144,8 @@ is "$(encode -q --long head "$T/long" | wc -l; cat "$T/err")" 1 \
     '-q: no note'
 is "$(encode --exact "$T/long" | cut -f 3-5)" "$(tab '1/1 70 -')" \
     '--exact: no limit'
+encode -v "$T/lines" >/dev/null
+is "$(cat "$T/err")" 'bpe-encode: 3 records, 18 tokens' '-v'
 cp tests/tiny/vocab.json tests/tiny/merges.txt "$T"
 is "$(bpe-encode -m "$T" "$T/long" | dump | cut -f 3)" 1/1 \
     'no config.json: up to 1024 tokens'
