@@ -22,7 +22,8 @@
 static const char help[] =
     "usage: bpe-encode [-0hqVv] [-H HEAD] [-m MODEL] [-o FILE] [--exact]\n"
     "                  [--format lines|tsv|csv|jsonl|fasttext] [--header]\n"
-    "                  [--text F] [--label F] [--id F] [--max-tokens N]\n"
+    "                  [--text FIELD] [--label FIELD] [--id FIELD]\n"
+    "                  [--max-tokens N]\n"
     "                  [--long split|head|tail|error] [--prefix TEXT]\n"
     "                  [--suffix TEXT] [--special literal|parse|error]\n"
     "                  [--bad-rows stop|empty] [--records A-B]\n"
