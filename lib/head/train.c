@@ -153,7 +153,8 @@ list_rows(struct train *t, const size_t *order, size_t n)
 			struct record r =
 			    stream_cache_record(e->cache, x->first + p);
 
-			t->rows[k] = (struct gpt2_row){ r.vectors, r.n_tokens,
+			/* A pooled record has one vector for all tokens. */
+			t->rows[k] = (struct gpt2_row){ r.vectors, r.n_vectors,
 				x->class,
 				(float)(1 / ((double)n * (double)x->parts)) };
 		}
