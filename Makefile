@@ -9,7 +9,7 @@ VERSION = 0.1
 # Debian packages: to build, and to test.
 NEED    = gcc libc6-dev pkg-config libutf8proc-dev libarchive-dev zlib1g-dev \
           libjansson-dev libxxhash-dev libcsv-dev
-TESTS   = libopenblas0 perl mandoc shellcheck clang clang-format strace
+TESTS   = libopenblas0 perl mandoc shellcheck clang clang-format strace parallel
 DEMO    = PATH=$(CURDIR)/$B/bin:$$PATH
 
 WARN    = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes
