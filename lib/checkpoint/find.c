@@ -14,10 +14,10 @@
 
 /*
  * The small model's place relative to the program's own directory: installed
- * as PREFIX/bin, and built as build/bin.
+ * as PREFIX/bin, and built as build/bin or, with sanitizers, build/asan/bin.
  */
 static const char *const shipped[] = { "../share/gpt2-filters/mini",
-	"../../examples/mini" };
+	"../../examples/mini", "../../../examples/mini" };
 
 static char *
 copy(const char *s, char *why)
