@@ -220,7 +220,7 @@ admit(void *arg, struct record *r, char *why)
 {
 	struct embed *e = arg;
 
-	e->records++;
+	e->records += r->part == 1;
 	if (r->n_tokens == 0) {
 		r->tokens = &e->end_of_text;
 		r->n_tokens = 1;
@@ -352,8 +352,8 @@ main(int argc, char **argv)
 	open_benches(&e);
 	open_input(&e, argv + optind, argc - optind);
 	if (stream_reader_reads(e.in, e.file))
-		cli_fail(stream_reader_name(e.in),
-		    "input and output are the same file");
+		cli_fail(
+		    file_name(e.file), "input and output are the same file");
 	if ((e.out = stream_writer_open(e.file, &e.header, why)) == NULL)
 		cli_die(why);
 	run(&e);

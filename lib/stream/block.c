@@ -164,8 +164,9 @@ check_counts(const struct record *r, uint32_t flags,
  * Values whose squares could overflow when summed are no hidden states: the
  * exponent's bits are compared, |x| < 2^60 for f32 and not Inf or NaN for f16.
  */
-static int
-check_values(const struct record *r, const struct stream_header *h, char *why)
+int
+record_check_values(
+    const struct record *r, const struct stream_header *h, char *why)
 {
 	size_t n = r->n_vectors * h->n_embd;
 	const uint32_t *f32 = r->vectors;
@@ -220,7 +221,7 @@ record_parse(struct record *r, const uint8_t *payload, size_t len,
 	record_point(r, payload, h);
 	if (check_counts(r, bytes_get32(payload), h, why) < 0)
 		return -1;
-	return check_values(r, h, why);
+	return record_check_values(r, h, why);
 }
 
 void

@@ -52,6 +52,12 @@ size_t block_padded(uint32_t len);
 /* 0, or -1 "damaged (checksum)". */
 int block_check(const struct block *, const uint8_t *payload, char *why);
 
+/*
+ * -1 where a value is not finite, or so large that sums of squares overflow.
+ */
+int record_check_values(
+    const struct record *, const struct stream_header *, char *why);
+
 /* Appends the record as a payload; vector_size is bytes of one vector. */
 int record_format(
     struct buffer *, const struct record *, size_t vector_size, char *why);

@@ -18,53 +18,54 @@ struct place {
 };
 
 struct stream_cache {
-	struct stream_reader **readers; /* (n_files) they own the headers */
-	struct map *maps;		/* (n_files) */
+	struct stream_reader *first; /* owns the header */
+	struct map *maps;	     /* (n_files) */
 	size_t n_files;
 	struct buffer places;
 };
 
-/* Reads file i to its end, notes where its records are, and maps it. */
+/* Notes where the records are, to the stream's end, and maps its file. */
 static int
-read_file(struct stream_cache *c, const char *const *file, char *why)
+read_places(struct stream_cache *c, struct stream_reader *r, char *why)
 {
-	uint32_t i = (uint32_t)c->n_files;
-	struct stream_reader *r;
+	struct map *map = &c->maps[c->n_files];
+	struct place p = { 0, 0, (uint32_t)c->n_files };
 	struct record record;
 	int rc;
 
-	if ((r = stream_reader_spool(file, STREAM_HIDDEN, why)) == NULL)
-		return -1;
-	c->readers[c->n_files] = r;
-	c->maps[c->n_files] = (struct map){ NULL, 0 };
-	c->n_files++;
 	while ((rc = stream_read(r, &record, why)) > 0) {
-		struct place p = { 0, 0, i };
-
 		p.offset = stream_reader_payload(r, &p.len);
 		if (buffer_append(&c->places, &p, sizeof(p), why) < 0)
 			return -1;
 	}
-	if (rc < 0 ||
-	    map_descriptor(&c->maps[i], stream_reader_descriptor(r), why) < 0)
+	if (rc < 0 || map_descriptor(map, stream_reader_descriptor(r), why) < 0)
 		return -1;
+	c->n_files++;
+	if (p.offset + p.len > map->size)
+		return why_set(why, "%s: a file was cut short while in use",
+		    stream_reader_name(r));
 	return 0;
 }
 
 static int
-read_files(
-    struct stream_cache *c, const char *const *files, size_t n, char *why)
+read_file(struct stream_cache *c, const char *const *file, char *why)
 {
+	struct stream_reader *r = stream_reader_spool(file, STREAM_HIDDEN, why);
 	char reason[WHYSZ];
+	int rc = 0;
 
-	for (size_t i = 0; i < n; i++) {
-		if (read_file(c, &files[i], why) < 0)
-			return -1;
-		if (stream_header_compare(stream_reader_header(c->readers[i]),
-			stream_cache_header(c), reason) < 0)
-			return why_set(why, "%.300s: %.700s", files[i], reason);
-	}
-	return 0;
+	if (r == NULL)
+		return -1;
+	if (c->first == NULL)
+		c->first = r;
+	else if (stream_header_compare(stream_reader_header(r),
+		     stream_cache_header(c), reason) < 0)
+		rc = why_set(why, "%s: %.700s", stream_reader_name(r), reason);
+	if (rc == 0)
+		rc = read_places(c, r, why);
+	if (r != c->first)
+		stream_reader_free(r);
+	return rc;
 }
 
 struct stream_cache *
@@ -79,16 +80,15 @@ stream_cache_open(const char *const *files, size_t n, char *why)
 		files = standard_input;
 		n = 1;
 	}
-	c->readers = calloc(n, sizeof(struct stream_reader *));
-	c->maps = calloc(n, sizeof(*c->maps));
-	if (c->readers == NULL || c->maps == NULL) {
-		why_memory(why);
+	if ((c->maps = calloc(n, sizeof(*c->maps))) == NULL) {
 		stream_cache_free(c);
-		return NULL;
+		return why_memory(why);
 	}
-	if (read_files(c, files, n, why) < 0) {
-		stream_cache_free(c);
-		return NULL;
+	for (size_t i = 0; i < n; i++) {
+		if (read_file(c, &files[i], why) < 0) {
+			stream_cache_free(c);
+			return NULL;
+		}
 	}
 	return c;
 }
@@ -98,11 +98,9 @@ stream_cache_free(struct stream_cache *c)
 {
 	if (c == NULL)
 		return;
-	for (size_t i = 0; i < c->n_files; i++) {
+	for (size_t i = 0; i < c->n_files; i++)
 		map_close(&c->maps[i]);
-		stream_reader_free(c->readers[i]);
-	}
-	free(c->readers);
+	stream_reader_free(c->first);
 	free(c->maps);
 	free(c->places.data);
 	free(c);
@@ -111,7 +109,7 @@ stream_cache_free(struct stream_cache *c)
 const struct stream_header *
 stream_cache_header(const struct stream_cache *c)
 {
-	return stream_reader_header(c->readers[0]);
+	return stream_reader_header(c->first);
 }
 
 size_t

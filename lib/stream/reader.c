@@ -279,8 +279,8 @@ stream_reader_header(const struct stream_reader *r)
 const char *
 stream_reader_name(struct stream_reader *r)
 {
-	return why_escape(r->name, sizeof(r->name), r->source.name,
-	    strlen(r->source.name));
+	return why_escape(
+	    r->name, sizeof(r->name), r->source.name, strlen(r->source.name));
 }
 
 /* Compares the end mark with what has been read. */
@@ -367,34 +367,35 @@ stream_read(struct stream_reader *r, struct record *record, char *why)
 }
 
 /*
- * Whole blocks are needed before stream_read is sure not to wait. What cannot
- * be a block is an error, which needs no waiting either.
+ * A whole record is needed before stream_read is sure not to wait: behind any
+ * other block, or between two streams, it looks for what comes next. What
+ * cannot be a block is an error, which needs no waiting either.
  */
 bool
 stream_reader_ready(struct stream_reader *r)
 {
 	char why[WHYSZ];
 
-	for (;;) {
+	while (r->inside) {
 		size_t held = source_held(&r->source), need = BLOCK_HEADSZ;
 		struct block b;
 
-		if (!r->inside)
-			need = MAGIC_SIZE;
-		else if (held >= BLOCK_HEADSZ) {
+		if (held >= BLOCK_HEADSZ) {
 			if (block_open(&b, source_data(&r->source), r->sequence,
 				r->chain, why) < 0)
 				return true;
+			if (b.type != BLOCK_RECORD)
+				return false;
 			need += block_padded(b.len);
 		}
-		if (r->source.ended ||
-		    (r->inside && held >= need && held >= BLOCK_HEADSZ))
+		if (r->source.ended || held >= need)
 			return true;
 		if (!source_readable(&r->source))
 			return false;
 		if (source_fill_some(&r->source, need, why) < 0)
 			return true;
 	}
+	return false;
 }
 
 bool
@@ -408,6 +409,12 @@ stream_reader_reads(const struct stream_reader *r, const struct file_out *f)
 {
 	for (size_t i = 0; i < r->n_seen; i++) {
 		if (file_is_same(f, &r->seen[i]))
+			return true;
+	}
+	for (size_t i = 0; i < r->n; i++) {
+		struct stat st;
+
+		if (stat(r->files[i], &st) == 0 && file_is_same(f, &st))
 			return true;
 	}
 	return false;

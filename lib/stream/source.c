@@ -34,7 +34,7 @@ source_open(struct source *s, const char *path, char *why)
 		return why_set(why, "is a terminal; want binary data");
 	if (fstat(s->fd, &st) < 0)
 		return why_errno(why);
-	if (S_ISREG(st.st_mode))
+	if (S_ISREG(st.st_mode) && lseek(s->fd, 0, SEEK_CUR) == 0)
 		s->size = (uint64_t)st.st_size;
 	else if (s->spooling && (s->spool = file_temporary(why)) < 0)
 		return -1;

@@ -10,13 +10,13 @@
 
 struct source {
 	int fd;		  /* -1: closed */
-	bool spooling;	  /* copy what is no regular file … */
+	bool spooling;	  /* copy what is no regular file from its start … */
 	int spool;	  /* … to this unlinked one; -1: none */
 	const char *name; /* as typed, or "stdin" */
 	struct buffer buffer;
 	size_t start;	 /* of what has not been skipped, in the buffer */
 	uint64_t offset; /* of the same, in the file */
-	uint64_t size;	 /* of a regular file, else 0 */
+	uint64_t size;	 /* of a regular file from its start, else 0 */
 	bool ended;	 /* read(2) has returned 0 */
 };
 

@@ -133,7 +133,7 @@ bool stream_reader_ready(struct stream_reader *);
 /* True if the text's last record ended in its delimiter; known at the end. */
 bool stream_reader_terminated(const struct stream_reader *);
 
-/* True when f is one of the regular files opened so far. */
+/* True when f is one of the regular files read so far or later. */
 bool stream_reader_reads(
     const struct stream_reader *, const struct file_out *f);
 

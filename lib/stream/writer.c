@@ -14,7 +14,8 @@ struct stream_writer {
 	struct file_out *out;
 	struct buffer pending;
 	struct part_state state;
-	size_t vector_size; /* bytes of one vector */
+	struct stream_header header; /* for sizes; its strings may be gone */
+	size_t vector_size;	     /* bytes of one vector */
 	uint64_t sequence, chain;
 };
 
@@ -69,6 +70,7 @@ stream_writer_open(
 	if (w == NULL)
 		return why_memory(why);
 	w->out = out;
+	w->header = *h;
 	w->vector_size = h->n_embd * stream_dtype_size(h->dtype);
 	if (write_header(w, h, why) < 0) {
 		stream_writer_free(w);
@@ -90,7 +92,11 @@ int
 stream_write(struct stream_writer *w, const struct record *r, char *why)
 {
 	size_t start = w->pending.len;
+	char reason[WHYSZ];
 
+	if (record_check_values(r, &w->header, reason) < 0)
+		return why_set(why, "record %llu: %.900s",
+		    (unsigned long long)w->state.counts.records + 1, reason);
 	if (part_step(&w->state, r, why) < 0)
 		return -1;
 	if (begin_block(w, why) < 0 ||

@@ -128,13 +128,16 @@ open_replacement(struct file_out *f, const char *path, char *why)
 	char *real = realpath(path, NULL);
 	mode_t mask = umask(0);
 	mode_t mode;
+	struct stat st;
 	int rc;
 
 	umask(mask);
+	if (real == NULL && lstat(path, &st) == 0)
+		return why_set(why, "is a link to a missing file");
 	mode = f->old.st_ino ? f->old.st_mode & 0777 : 0666 & ~mask;
 	rc = open_directory(f, real ? real : path, why);
 	if (rc == 0 && f->target[0] == '\0')
-		rc = why_set(why, "Is a directory");
+		rc = why_set(why, "%s", strerror(ENOENT));
 	if (rc == 0)
 		rc = create_temporary(f, 0600, why);
 	if (rc == 0) {
@@ -156,7 +159,7 @@ file_create(const char *path, char *why)
 		return why_memory(why);
 	f->dir = f->fd = -1;
 	f->name = path ? path : "stdout";
-	if (path == NULL) {
+	if (path == NULL || strcmp(path, "/dev/stdout") == 0) {
 		f->fd = STDOUT_FILENO;
 		if (fstat(f->fd, &f->old) < 0)
 			rc = why_errno(why);
