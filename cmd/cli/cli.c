@@ -211,6 +211,8 @@ cli_fail(const char *file, const char *why)
 {
 	char name[WHYSZ];
 
+	if (strcmp(file, "-") == 0)
+		file = "stdin";
 	errx(1, "%s: %s", why_escape(name, sizeof(name), file, strlen(file)),
 	    why);
 }

@@ -67,7 +67,7 @@ double cli_real(const char *option, const char *arg, double min, double max);
 /* The index of the argument in a NULL-ended list of words, or cli_wrong. */
 int cli_word(const char *option, const char *arg, const char *const *words);
 
-/* "prog: file: why" and status 1; the file's name is escaped. */
+/* "prog: file: why" and status 1; the name is escaped, "-" is stdin. */
 _Noreturn void cli_fail(const char *file, const char *why);
 
 /* "prog: why" and status 1, where the reason names the file by itself. */

@@ -21,6 +21,29 @@ short_name(const char *path)
 	return strndup(name, len);
 }
 
+/* Files of one name in several directories go by their paths. */
+static void
+name_judges(struct judges *js)
+{
+	for (size_t i = 0; i < js->n; i++) {
+		char *name = short_name(js->list[i].path);
+		size_t same = 0;
+
+		for (size_t k = 0; name && k < js->n; k++) {
+			char *other = short_name(js->list[k].path);
+
+			same += other && strcmp(name, other) == 0;
+			free(other);
+		}
+		if (same > 1) {
+			free(name);
+			name = strdup(js->list[i].path);
+		}
+		if ((js->list[i].name = name) == NULL)
+			err(1, "memory");
+	}
+}
+
 static void
 open_judge(struct judge *j, char *path, struct stream_reader *in)
 {
@@ -34,10 +57,9 @@ open_judge(struct judge *j, char *path, struct stream_reader *in)
 	if ((j->net = head_net_open(j->head, why)) == NULL)
 		cli_die(why);
 	j->join.K = j->head->K;
-	j->name = short_name(path);
 	j->join.sum = calloc(j->head->K, sizeof(double));
 	j->p = calloc(j->head->K, sizeof(double));
-	if (!j->name || !j->join.sum || !j->p)
+	if (!j->join.sum || !j->p)
 		err(1, "memory");
 }
 
@@ -45,7 +67,8 @@ open_judge(struct judge *j, char *path, struct stream_reader *in)
 static char *
 default_head(const struct cli *cli, struct stream_reader *in)
 {
-	const char *model = stream_reader_header(in)->model_name;
+	const char *of_stream = stream_reader_header(in)->model_name;
+	const char *model = cli->model ? cli->model : of_stream;
 	char why[WHYSZ], *path = head_find(model, why);
 
 	if (path == NULL || access(path, R_OK) < 0)
@@ -80,6 +103,7 @@ judges_open(struct judges *js, const struct cli *cli, const char *const *paths,
 		open_judge(&js->list[i], path, in);
 		js->floats += js->list[i].head->K;
 	}
+	name_judges(js);
 }
 
 void

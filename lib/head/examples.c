@@ -80,8 +80,8 @@ static int
 add_example(struct examples *e, struct buffer *list, const struct classify *c,
     size_t i, size_t record, char *why)
 {
-	struct record r = stream_cache_record(e->cache, i);
-	struct example example = { i, r.parts, 0 };
+	struct record r = stream_cache_record(e->cache, i), part = r;
+	struct example example = { i, 0, 0 };
 	char reason[WHYSZ];
 	long class;
 
@@ -92,13 +92,13 @@ add_example(struct examples *e, struct buffer *list, const struct classify *c,
 	if ((class = classify(c, &r, reason)) < 0)
 		return why_set(why, "record %zu: %.900s", record, reason);
 	example.class = (uint32_t) class;
-	for (size_t k = 0; k < r.parts; k++) {
-		struct record part = stream_cache_record(e->cache, i + k);
-
+	/* The last part alone is sure to say how many there are. */
+	do {
+		part = stream_cache_record(e->cache, i + example.parts++);
 		e->tokens += part.n_tokens;
 		e->longest = num_max(e->longest, part.n_tokens);
-	}
-	e->parts += r.parts;
+	} while (part.part != part.parts);
+	e->parts += example.parts;
 	e->cut += r.was_cut;
 	e->n++;
 	return buffer_append(list, &example, sizeof(example), why);

@@ -199,7 +199,9 @@ read_network(struct head *h, const struct safetensors *file, char *why)
 		rc = why_set(why, "version %lld, this program reads %d",
 		    (long long)json_integer_value(version), HEAD_VERSION);
 	else if (!json_is_integer(version) || pool == NULL ||
-		 strcmp(pool, pools[h->pool]) != 0 || !(h->shape.epsilon > 0) ||
+		 strcmp(pool, pools[h->pool]) != 0 ||
+		 (h->pool == HEAD_MEAN && h->stream.pool == POOL_LAST) ||
+		 !(h->shape.epsilon > 0) || !isfinite(h->shape.epsilon) ||
 		 !isfinite(h->temperature) || !(h->temperature > 0))
 		rc = why_set(why, "bad value in its metadata");
 	json_decref(json);
@@ -223,6 +225,20 @@ read_label(struct head *h, const json_t *pair, size_t i)
 	return i > 0 && labels_compare(h->labels[i - 1], label) >= 0 ? -1 : 0;
 }
 
+int
+head_check_names(const struct head *h, char *why)
+{
+	struct labels *names = labels_new(why);
+	long k = names ? 0 : -1;
+
+	for (size_t i = 0; k >= 0 && i < h->K; i++)
+		k = labels_add(names, h->names[i], strlen(h->names[i]), why);
+	if (k >= 0 && labels_count(names) < h->K)
+		k = why_set(why, "two classes have one name");
+	labels_free(names);
+	return k < 0 ? -1 : 0;
+}
+
 static int
 read_labels(struct head *h, const struct safetensors *file, char *why)
 {
@@ -243,7 +259,9 @@ read_labels(struct head *h, const struct safetensors *file, char *why)
 	for (size_t i = 0; rc == 0 && i < n; i++)
 		rc = read_label(h, json_array_get(list, i), i);
 	json_decref(list);
-	return rc < 0 ? why_set(why, "bad labels in its metadata") : 0;
+	if (rc < 0)
+		return why_set(why, "bad labels in its metadata");
+	return head_check_names(h, why);
 }
 
 static int

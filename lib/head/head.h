@@ -53,6 +53,9 @@ int head_write(const struct head *, struct file_out *out, char *why);
 int head_fits(const struct head *, const char *path,
     const struct stream_header *, char *why);
 
+/* -1: a name cannot be printed as a label (labels.h), or two are the same. */
+int head_check_names(const struct head *, char *why);
+
 /* The class of a label, by what stands in the data or by name; K: none. */
 size_t head_class(const struct head *, const char *label, size_t len);
 

@@ -10,6 +10,7 @@
 #include <xxhash.h>
 
 #include "sys/why.h"
+#include "text/utf8.h"
 
 enum { SLOTS = 1 << 17 }; /* a power of two over MOST_CLASSES */
 
@@ -74,14 +75,19 @@ labels_free(struct labels *l)
 	free(l);
 }
 
-static int
-check_label(const char *label, size_t len, char *why)
+int
+labels_check(const char *label, size_t len, char *why)
 {
+	const uint8_t *p = (const uint8_t *)label;
+	uint32_t code;
+
 	if (len > MOST_LABEL)
 		return why_set(why, "label longer than %d bytes", MOST_LABEL);
-	for (size_t i = 0; i < len; i++) {
-		if ((unsigned char)label[i] < ' ' || label[i] == 0x7f)
-			return why_set(why, "label with a control byte");
+	for (size_t i = 0, n; i < len; i += n) {
+		if ((n = utf8_decode(p + i, len - i, &code)) == 0)
+			return why_set(why, "label is not UTF-8");
+		if (code < ' ' || code == 0x7f)
+			return why_set(why, "label has a control byte");
 	}
 	return 0;
 }
@@ -121,7 +127,7 @@ labels_add(struct labels *l, const char *label, size_t len, char *why)
 		struct label *known;
 
 		if (*slot == 0) {
-			if (check_label(label, len, why) < 0 ||
+			if (labels_check(label, len, why) < 0 ||
 			    (index = append(l, label, len, why)) < 0)
 				return -1;
 			*slot = (uint32_t)index + 1;

@@ -9,6 +9,12 @@ enum { MOST_CLASSES = 65535, MOST_LABEL = 255 /* bytes */ };
 /* Numbers before others, as numbers; the others bytewise. */
 int labels_compare(const char *, const char *);
 
+/*
+ * -1: too long, not UTF-8, or with control bytes, which would break lines and
+ * the head's JSON.
+ */
+int labels_check(const char *label, size_t len, char *why);
+
 /* A set of labels, each with a count. */
 struct labels;
 
@@ -17,7 +23,7 @@ void labels_free(struct labels *);
 
 /*
  * Counts a label and returns its index in order of first appearance, or -1:
- * too long, with control bytes or a NUL, one too many, or no memory.
+ * not fit to be one, one too many, or no memory.
  */
 long labels_add(struct labels *, const char *label, size_t len, char *why);
 

@@ -38,27 +38,31 @@ put_id(struct buffer *b, const struct print_record *r, char *why)
 	return put(b, "\t", why);
 }
 
-/* The class with the rank-th greatest probability, ties by order. */
+/*
+ * The class that follows last by falling probability, ties by order; last = K
+ * asks for the first.
+ */
 static size_t
-ranked(const struct print_scores *s, size_t rank)
+next_class(const struct print_scores *s, size_t last)
 {
-	for (size_t k = 0; k < s->K; k++) {
-		size_t before = 0;
+	size_t best = s->K;
 
-		for (size_t i = 0; i < s->K; i++)
-			before +=
-			    s->p[i] > s->p[k] || (s->p[i] == s->p[k] && i < k);
-		if (before == rank)
-			return k;
+	for (size_t k = 0; k < s->K; k++) {
+		bool left = last == s->K || s->p[k] < s->p[last] ||
+			    (s->p[k] == s->p[last] && k > last);
+
+		if (left && (best == s->K || s->p[k] > s->p[best]))
+			best = k;
 	}
-	return 0;
+	return best;
 }
 
-/* The label to print for a class: its name, or the one for doubt. */
+/* The label to print for a class: where the best is in doubt, another one. */
 static const char *
-label(const struct print_options *o, const struct print_scores *s, size_t k)
+label(const struct print_options *o, const struct print_scores *s, size_t k,
+    bool best)
 {
-	bool doubt = o->otherwise && s->p[k] < o->min_prob;
+	bool doubt = best && o->otherwise && s->p[k] < o->min_prob;
 
 	return doubt ? o->otherwise : s->names[k];
 }
@@ -95,14 +99,14 @@ line_tsv(struct buffer *b, const struct print_options *o,
 {
 	for (size_t i = 0; i < n; i++) {
 		size_t count = o->all ? s[i].K : pairs(o, &s[i]);
+		size_t class = s[i].K;
 
 		for (size_t k = 0; k < count; k++) {
-			size_t class = o->all ? k : ranked(&s[i], k);
-
+			class = o->all ? k : next_class(&s[i], class);
 			if ((i + k > 0 && put(b, "\t", why) < 0) ||
-			    (!o->all &&
-				(put(b, label(o, &s[i], class), why) < 0 ||
-				    put(b, "\t", why) < 0)) ||
+			    (!o->all && (put(b, label(o, &s[i], class, k == 0),
+					     why) < 0 ||
+					    put(b, "\t", why) < 0)) ||
 			    put_number(b, s[i].p[class], why) < 0)
 				return -1;
 		}
@@ -116,13 +120,13 @@ line_fasttext(struct buffer *b, const struct print_options *o,
 {
 	for (size_t i = 0; i < n; i++) {
 		size_t count = o->all ? s[i].K : pairs(o, &s[i]);
+		size_t class = s[i].K;
 
 		for (size_t k = 0; k < count; k++) {
-			size_t class = ranked(&s[i], k);
-
+			class = next_class(&s[i], class);
 			if ((i + k > 0 && put(b, " ", why) < 0) ||
 			    put(b, "__label__", why) < 0 ||
-			    put(b, label(o, &s[i], class), why) < 0 ||
+			    put(b, label(o, &s[i], class, k == 0), why) < 0 ||
 			    put(b, " ", why) < 0 ||
 			    put_number(b, s[i].p[class], why) < 0)
 				return -1;
@@ -164,17 +168,17 @@ static void
 judge_json(
     json_t *json, const struct print_options *o, const struct print_scores *s)
 {
-	size_t best = ranked(s, 0);
+	size_t best = next_class(s, s->K), class = s->K;
 	size_t count = o->all ? s->K : pairs(o, s);
+	const char *text = label(o, s, best, true);
 
-	json_object_set_new(json, "label", json_string(label(o, s, best)));
+	json_object_set_new(json, "label", json_bytes(text, strlen(text)));
 	json_object_set_new(json, "prob", json_probability(s->p[best]));
 	if (o->all || o->top > 1) {
 		json_t *scores = json_object();
 
 		for (size_t k = 0; k < count; k++) {
-			size_t class = o->all ? k : ranked(s, k);
-
+			class = o->all ? k : next_class(s, class);
 			json_object_set_new(scores, s->names[class],
 			    json_probability(s->p[class]));
 		}
