@@ -13,8 +13,8 @@
 #include "sys/team.h"
 
 static const char help[] =
-    "usage: head-predict [-hqVv] [-H HEAD] ... [-j N] [-o FILE] [--all]\n"
-    "                    [--format tsv|jsonl|fasttext]\n"
+    "usage: head-predict [-hqVv] [-H HEAD] ... [-j N] [-m MODEL] [-o FILE]\n"
+    "                    [--all] [--format tsv|jsonl|fasttext]\n"
     "                    [--min-prob P --otherwise LABEL]\n"
     "                    [--progress auto|on|off] [--top K] [FILE ...]\n"
     "\n"
@@ -23,6 +23,7 @@ static const char help[] =
     "  -H, --head HEAD     the head; several give columns each\n"
     "                      ($GPT2_HEAD, then sentiment.head of the model)\n"
     "  -j, --jobs N        threads (one a processor)\n"
+    "  -m, --model M       where sentiment.head is (the stream's model)\n"
     "      --min-prob P    below it print the label of --otherwise\n"
     "  -o, --output F      write F, replaced whole, instead of stdout\n"
     "      --otherwise L   label for the doubtful\n"
@@ -187,8 +188,8 @@ open_all(struct predict *p, char **files, int n)
 	if (p->in == NULL || (p->team = team_open(p->cli.jobs, why)) == NULL)
 		cli_die(why);
 	if (stream_reader_reads(p->in, p->out))
-		cli_fail(stream_reader_name(p->in),
-		    "input and output are the same file");
+		cli_fail(
+		    file_name(p->out), "input and output are the same file");
 	judges_open(&p->judges, &p->cli, p->heads, p->n_heads, p->in,
 	    team_size(p->team));
 	p->scores = calloc(p->judges.n, sizeof(*p->scores));

@@ -15,7 +15,7 @@
 #include "sys/team.h"
 
 static const char help[] =
-    "usage: head-test [-hqVv] [-H HEAD] [-j N] [-o FILE]\n"
+    "usage: head-test [-hqVv] [-H HEAD] [-j N] [-m MODEL] [-o FILE]\n"
     "                 [--format text|tsv|jsonl] [--min-accuracy X]\n"
     "                 [--progress auto|on|off] [FILE ...]\n"
     "\n"
@@ -23,6 +23,7 @@ static const char help[] =
     "  -H, --head HEAD       the head ($GPT2_HEAD, then sentiment.head of\n"
     "                        the model)\n"
     "  -j, --jobs N          threads (one a processor)\n"
+    "  -m, --model M         where sentiment.head is (the stream's model)\n"
     "      --min-accuracy X  status 1 below it; 0 to 1\n"
     "  -o, --output F        write F, replaced whole, instead of stdout\n"
     "      --progress W      auto, on or off\n"
@@ -37,6 +38,7 @@ struct test {
 
 	struct stream_reader *in;
 	struct team *team;
+	struct file_out *out;
 	struct judges judges; /* one */
 	struct score *score;
 	struct examples_id *id;
@@ -141,6 +143,9 @@ open_all(struct test *t, char **files, int n)
 	    (const char *const *)files, (size_t)n, STREAM_HIDDEN, why);
 	if (t->in == NULL || (t->team = team_open(t->cli.jobs, why)) == NULL)
 		cli_die(why);
+	if (stream_reader_reads(t->in, t->out))
+		cli_fail(
+		    file_name(t->out), "input and output are the same file");
 	judges_open(&t->judges, &t->cli, &t->head_path, t->head_path ? 1 : 0,
 	    t->in, team_size(t->team));
 	t->score = score_new(t->judges.list[0].head->K, why);
@@ -182,7 +187,7 @@ say_notes(struct test *t)
 }
 
 static void
-print_report(struct test *t, struct file_out *out)
+print_report(struct test *t)
 {
 	const struct head *h = t->judges.list[0].head;
 	struct buffer text = { NULL, 0, 0 };
@@ -190,9 +195,9 @@ print_report(struct test *t, struct file_out *out)
 
 	if (score_print(&text, t->score, h->K, h->names, t->format, why) < 0)
 		cli_die(why);
-	if (file_write(out, text.data, text.len, why) < 0)
-		cli_fail(file_name(out), why);
-	cli_commit(out);
+	if (file_write(t->out, text.data, text.len, why) < 0)
+		cli_fail(file_name(t->out), why);
+	cli_commit(t->out);
 	free(text.data);
 }
 
@@ -200,16 +205,15 @@ int
 main(int argc, char **argv)
 {
 	struct test t = { .min_accuracy = 0 };
-	struct file_out *out;
 	double accuracy;
 
 	cli_start(&t.cli);
 	parse_options(&t, argc, argv);
-	out = cli_output(&t.cli, false);
+	t.out = cli_output(&t.cli, false);
 	open_all(&t, argv + optind, argc - optind);
 	run(&t);
 	say_notes(&t);
-	print_report(&t, out);
+	print_report(&t);
 	accuracy = score_result(t.score).accuracy;
 	if (accuracy < t.min_accuracy)
 		errx(1, "accuracy %.4f is below %g", accuracy, t.min_accuracy);

@@ -2,10 +2,12 @@
 #include <err.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "checkpoint/checkpoint.h"
 #include "cli/cli.h"
 #include "cli/overlap.h"
+#include "cli/progress.h"
 #include "gpt2/forward.h"
 #include "gpt2/model.h"
 #include "head/describe.h"
@@ -15,8 +17,9 @@
 
 static const char help[] =
     "usage: head-train [-hqVv] -o HEAD [-j N] [-m MODEL] [--batch N]\n"
-    "                  [--dev FILE] [--dropout P] [--epochs N] [--keep W]\n"
-    "                  [--lr R] [--names L=NAME,...] [--pool last|mean]\n"
+    "                  [--dev FILE] [--dropout P] [--epochs N]\n"
+    "                  [--keep last|best] [--lr R] [--names L=NAME,...]\n"
+    "                  [--pool last|mean] [--progress auto|on|off]\n"
     "                  [--seed N] [--weight-decay R] [FILE ...]\n"
     "\n"
     "  -o, --output F       the head to write (needed)\n"
@@ -33,6 +36,7 @@ static const char help[] =
     "  -m, --model M        where the pretrained blocks are (as embedded)\n"
     "      --names LIST     names to print for labels: 0=negative,1=positive\n"
     "      --pool P         last token or mean of all (last)\n"
+    "      --progress W     auto, on or off\n"
     "      --seed N         of order and dropout (1)\n"
     "      --weight-decay R of matrices (0.01)\n"
     "  -q, -v               say less, say more\n"
@@ -51,6 +55,7 @@ struct train {
 	struct head *head;
 	struct examples *examples, *dev;
 	size_t *counts; /* (K) examples of each class */
+	struct progress progress;
 };
 
 static void
@@ -144,6 +149,7 @@ static void
 name_labels(struct train *t)
 {
 	struct head *h = t->head;
+	char why[WHYSZ];
 
 	for (char *pair; (pair = strsep(&t->names, ",")) != NULL;) {
 		char *name = strchr(pair, '=');
@@ -158,6 +164,19 @@ name_labels(struct train *t)
 		if ((h->names[k] = strdup(name)) == NULL)
 			err(1, "memory");
 	}
+	if (head_check_names(h, why) < 0)
+		cli_wrong("--names: %s", why);
+}
+
+/* Refuses to replace a file that is to be read. */
+static void
+check_input(const struct file_out *out, const char *path)
+{
+	struct stat st;
+	int rc = strcmp(path, "-") ? stat(path, &st) : fstat(0, &st);
+
+	if (rc == 0 && file_is_same(out, &st))
+		cli_fail(file_name(out), "input and output are the same file");
 }
 
 static void
@@ -206,11 +225,13 @@ open_model(struct train *t)
 	h->shape = gpt2_shape(c);
 	if (c->n_layer != h->stream.n_layer || c->n_embd != h->stream.n_embd ||
 	    c->n_head != h->stream.n_head)
-		cli_fail(t->dir, "not the model that made the stream");
+		errx(1, "%s: not the model that made the stream (%s)", t->dir,
+		    h->model_name);
 	if (gpt2_identify(id, checkpoint, h->stream.cut, t->team, why) < 0)
 		cli_fail(t->dir, why);
 	if (strcmp(id, h->stream.model) != 0)
-		cli_fail(t->dir, "not the model that made the stream");
+		errx(1, "%s: not the model that made the stream (%s)", t->dir,
+		    h->model_name);
 	h->top =
 	    gpt2_floats(gpt2_top_size(&h->shape, h->stream.cut, h->K), why);
 	if (h->top == NULL)
@@ -256,11 +277,20 @@ say_data(const struct train *t)
 }
 
 static void
-report(void *arg, const struct train_epoch *e)
+show_step(void *arg, size_t records, size_t tokens, size_t done, size_t all)
 {
-	const struct train *t = arg;
+	struct train *t = arg;
+
+	progress_add(&t->progress, records, tokens, done, all);
+}
+
+static void
+show_epoch(void *arg, const struct train_epoch *e)
+{
+	struct train *t = arg;
 	double rate = (double)e->tokens / e->seconds;
 
+	progress_end(&t->progress);
 	if (e->has_dev)
 		cli_note(&t->cli,
 		    "epoch %zu: loss %.4f, dev loss %.4f, dev accuracy "
@@ -285,31 +315,46 @@ close_all(struct train *t)
 	free(t->dir);
 }
 
+static void
+train_and_write(struct train *t, struct file_out *out)
+{
+	const struct train_watch watch = { t, show_epoch, show_step };
+	struct train_epoch kept;
+	char why[WHYSZ];
+
+	t->progress = progress_start(&t->cli);
+	if (head_train(t->head, t->examples, t->dev, &t->options, t->team,
+		&watch, &kept, why) < 0)
+		cli_die(why);
+	if (head_describe(t->head, &t->options, t->examples, t->counts, t->dev,
+		&kept, why) < 0 ||
+	    head_write(t->head, out, why) < 0)
+		cli_fail(t->cli.output, why);
+}
+
 int
 main(int argc, char **argv)
 {
 	struct train t = { .options = {
 			       .decay = 0.01, .dropout = 0.1, .seed = 1 } };
-	struct train_epoch kept;
 	struct file_out *out;
 	char why[WHYSZ];
 
 	cli_start(&t.cli);
 	parse_options(&t, argc, argv);
 	out = cli_output(&t.cli, true);
+	check_input(out, optind < argc ? argv[optind] : "-");
+	for (int i = optind + 1; i < argc; i++)
+		check_input(out, argv[i]);
+	if (t.dev_path)
+		check_input(out, t.dev_path);
 	open_data(&t, argv + optind, argc - optind);
 	if ((t.team = team_open(t.cli.jobs, why)) == NULL)
 		cli_die(why);
 	open_model(&t);
 	train_defaults(&t.options, t.examples->n, t.head->shape.C);
 	say_data(&t);
-	if (head_train(t.head, t.examples, t.dev, &t.options, t.team, report,
-		&t, &kept, why) < 0)
-		cli_die(why);
-	if (head_describe(t.head, &t.options, t.examples, t.counts, t.dev,
-		&kept, why) < 0 ||
-	    head_write(t.head, out, why) < 0)
-		cli_fail(t.cli.output, why);
+	train_and_write(&t, out);
 	cli_commit(out);
 	close_all(&t);
 	return 0;

@@ -33,12 +33,19 @@ progress_start(const struct cli *cli)
 void
 progress_step(struct progress *p, uint64_t tokens, uint64_t done, uint64_t all)
 {
+	progress_add(p, 1, tokens, done, all);
+}
+
+void
+progress_add(struct progress *p, uint64_t records, uint64_t tokens,
+    uint64_t done, uint64_t all)
+{
 	double seconds;
 	int64_t t;
 
 	if (p->start < 0)
 		return;
-	p->records++;
+	p->records += records;
 	p->tokens += tokens;
 	if ((t = now()) - p->shown < SECOND / 5)
 		return;

@@ -21,6 +21,10 @@ struct progress progress_start(const struct cli *);
 void progress_step(
     struct progress *, uint64_t tokens, uint64_t done, uint64_t all);
 
+/* The same for several records at once. */
+void progress_add(struct progress *, uint64_t records, uint64_t tokens,
+    uint64_t done, uint64_t all);
+
 /* Clears the line. */
 void progress_end(struct progress *);
 

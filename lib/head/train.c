@@ -29,6 +29,7 @@ struct train {
 	struct head *head;
 	const struct examples *examples;
 	const struct train_options *options;
+	const struct train_watch *watch;
 	struct team *team;
 	struct gpt2_gradient *gradient;
 	float *grad, *m, *v; /* as head->top */
@@ -272,9 +273,9 @@ run_epoch(struct train *t, struct train_epoch *e, char *why)
 
 	shuffle(t, e->epoch);
 	e->loss = 0;
-	for (size_t at = 0; at < n; at += t->options->batch, t->step++) {
+	for (size_t at = 0; at < n; at += t->options->batch) {
 		size_t batch = num_min(t->options->batch, n - at);
-		size_t rows = list_rows(t, t->order + at, batch);
+		size_t rows = list_rows(t, t->order + at, batch), tokens = 0;
 		double loss;
 
 		if (rows == 0) {
@@ -288,6 +289,10 @@ run_epoch(struct train *t, struct train_epoch *e, char *why)
 			    why, "step %zu: loss is not finite", t->step + 1);
 		e->loss += loss * (double)batch / (double)n;
 		update(t);
+		t->step++;
+		for (size_t i = 0; i < rows; i++)
+			tokens += t->rows[i].T;
+		t->watch->step(t->watch->arg, batch, tokens, t->step, t->steps);
 	}
 	e->tokens = t->examples->tokens;
 	e->seconds = (double)(nanoseconds() - start) / 1e9;
@@ -374,7 +379,6 @@ better(const struct train_epoch *a, const struct train_epoch *b)
 /* All epochs; best (top_size) has room for the best weights, or is NULL. */
 static int
 run_epochs(struct train *t, const struct examples *dev, double *p, float *best,
-    void (*report)(void *, const struct train_epoch *), void *arg,
     struct train_epoch *kept, char *why)
 {
 	struct head *h = t->head;
@@ -386,7 +390,7 @@ run_epochs(struct train *t, const struct examples *dev, double *p, float *best,
 		if (run_epoch(t, &e, why) < 0 ||
 		    (dev && judge(t, dev, p, &e, why) < 0))
 			return -1;
-		report(arg, &e);
+		t->watch->epoch(t->watch->arg, &e);
 		if (best == NULL || i == 1 || better(&e, kept)) {
 			*kept = e;
 			if (best)
@@ -407,12 +411,13 @@ run_epochs(struct train *t, const struct examples *dev, double *p, float *best,
 int
 head_train(struct head *h, const struct examples *examples,
     const struct examples *dev, const struct train_options *options,
-    struct team *team, void (*report)(void *, const struct train_epoch *),
-    void *arg, struct train_epoch *kept, char *why)
+    struct team *team, const struct train_watch *watch,
+    struct train_epoch *kept, char *why)
 {
 	struct train t = { .head = h,
 		.examples = examples,
 		.options = options,
+		.watch = watch,
 		.team = team };
 	size_t size = gpt2_top_size(&h->shape, h->stream.cut, h->K);
 	bool keep_best = dev && options->keep == KEEP_BEST;
@@ -425,7 +430,7 @@ head_train(struct head *h, const struct examples *examples,
 	if ((keep_best && !best) || (dev && !p))
 		why_memory(why);
 	else if (train_open(&t, why) == 0)
-		rc = run_epochs(&t, dev, p, best, report, arg, kept, why);
+		rc = run_epochs(&t, dev, p, best, kept, why);
 	train_close(&t);
 	free(best);
 	free(p);

@@ -40,16 +40,26 @@ struct train_epoch {
  */
 void train_defaults(struct train_options *, size_t n_examples, size_t C);
 
+/* Who is told how it goes; called on the caller's thread. */
+struct train_watch {
+	void *arg;
+	void (*epoch)(void *arg, const struct train_epoch *);
+
+	/* After each update: its records and tokens, and how many updates of
+	 * all are done. */
+	void (*step)(
+	    void *arg, size_t records, size_t tokens, size_t done, size_t all);
+};
+
 /*
  * Trains head->top, which holds the pretrained blocks and the classifier's
- * first values, on the examples. Calls report after every epoch. With a dev
- * set, KEEP_BEST keeps the epoch of the greatest dev accuracy and KEEP_LAST
- * fits the temperature on it. *kept is the epoch whose weights the head has.
+ * first values, on the examples. With a dev set, KEEP_BEST keeps the epoch of
+ * the greatest dev accuracy and KEEP_LAST fits the temperature on it. *kept is
+ * the epoch whose weights the head has.
  */
 int head_train(struct head *, const struct examples *,
     const struct examples *dev, const struct train_options *, struct team *,
-    void (*report)(void *arg, const struct train_epoch *), void *arg,
-    struct train_epoch *kept, char *why);
+    const struct train_watch *, struct train_epoch *kept, char *why);
 
 /* p (n, K): probabilities of the examples, their parts joined. */
 int head_evaluate(const struct head *, const struct examples *, struct team *,
