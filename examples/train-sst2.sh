@@ -24,6 +24,7 @@ sed -E -f "$here/normal-writing.sed" "$data/train.tsv" > "$work/normal.tsv"
 bpe-encode "$work/normal.tsv" | gpt2-embed > "$work/normal.hid"
 bpe-encode "$data/dev.tsv" | gpt2-embed > "$work/dev.hid"
 
-head-train -o "$head" --dev "$work/dev.hid" \
+# Each phrase comes twice an epoch, so two epochs are enough.
+head-train -o "$head" --dev "$work/dev.hid" --epochs 2 \
 	--names 0=negative,1=positive "$@" "$work/train.hid" "$work/normal.hid"
 head-test -H "$head" "$work/dev.hid"
