@@ -26,9 +26,9 @@ struct gpt2_shape gpt2_shape(const struct checkpoint_config *);
 
 /*
  * The model id at the cut, 32 hexadecimal digits: XXH3-128 over the line
- * "n_head=12 n_embd=768 n_positions=1024 vocab_size=50257 epsilon=9.99999975e-06
- * activation=gelu_new" and the XXH3-128 of each tensor's float32 values, in
- * the order wte, wpe, blocks. Valid until gpt2_model_free.
+ * "n_head=12 n_embd=768 n_positions=1024 vocab_size=50257
+ * epsilon=9.99999975e-06 activation=gelu_new" and the XXH3-128 of each tensor's
+ * float32 values, in the order wte, wpe, blocks. Valid until gpt2_model_free.
  */
 const char *gpt2_model_id(const struct gpt2_model *);
 

@@ -14,8 +14,8 @@
 
 struct error {
 	double worst32, worst64; /* in units of the tolerance */
-	double ours, theirs;     /* sums of squares against float64 */
-	size_t n, over;          /* values; over the tolerance of float32 */
+	double ours, theirs;	 /* sums of squares against float64 */
+	size_t n, over;		 /* values; over the tolerance of float32 */
 };
 
 static json_t *
@@ -42,7 +42,8 @@ compare(struct error *e, const struct record *r, size_t C, const json_t *f32,
 		return false;
 	for (size_t i = 0; i < r->n_vectors * C; i++) {
 		double ours = (double)x[i];
-		double a = value(f32, i / C, i % C), b = value(f64, i / C, i % C);
+		double a = value(f32, i / C, i % C),
+		       b = value(f64, i / C, i % C);
 		double off32 = fabs(ours - a) / (atol + 1e-5 * fabs(a));
 		double off64 = fabs(ours - b) / (atol + 1e-5 * fabs(b));
 
