@@ -65,6 +65,28 @@ file_write_all(int fd, const void *p, size_t len)
 }
 
 /*
+ * Locks the temporary file just created: 1; 0 where another process took it
+ * for a stale one in the meantime; -1.
+ */
+static int
+lock_temporary(struct file_out *f, char *why)
+{
+	struct stat st = { .st_nlink = 0 };
+	int rc = flock(f->fd, LOCK_EX | LOCK_NB);
+
+	if (rc < 0 && errno != EWOULDBLOCK) {
+		why_errno(why);
+		unlinkat(f->dir, f->temp, 0);
+		return -1;
+	}
+	if (rc == 0 && fstat(f->fd, &st) == 0 && st.st_nlink > 0)
+		return 1;
+	close(f->fd);
+	f->fd = -1;
+	return 0;
+}
+
+/*
  * Creates the temporary file and locks it. A lock that can be had on one that
  * is there means that its maker has died: it is replaced.
  */
@@ -74,15 +96,18 @@ create_temporary(struct file_out *f, mode_t mode, char *why)
 	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
 
 	for (int tries = 0; tries < 3; tries++) {
-		int old;
+		int old, locked;
 
 		f->fd = openat(f->dir, f->temp, flags, mode);
-		if (f->fd >= 0 && flock(f->fd, LOCK_EX | LOCK_NB) == 0)
-			return 0;
-		if (f->fd >= 0 || errno != EEXIST)
+		if (f->fd < 0 && errno != EEXIST)
 			return why_errno(why);
+		locked = f->fd < 0 ? 0 : lock_temporary(f, why);
+		if (locked != 0)
+			return locked < 0 ? -1 : 0;
 		old = openat(f->dir, f->temp,
 		    O_WRONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+		if (old < 0 && errno == ENOENT)
+			continue;
 		if (old < 0)
 			return why_errno(why);
 		if (flock(old, LOCK_EX | LOCK_NB) < 0) {
@@ -149,6 +174,14 @@ open_replacement(struct file_out *f, const char *path, char *why)
 	return rc;
 }
 
+static bool
+is_writable(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	return flags >= 0 && (flags & O_ACCMODE) != O_RDONLY;
+}
+
 struct file_out *
 file_create(const char *path, char *why)
 {
@@ -161,8 +194,8 @@ file_create(const char *path, char *why)
 	f->name = path ? path : "stdout";
 	if (path == NULL || strcmp(path, "/dev/stdout") == 0) {
 		f->fd = STDOUT_FILENO;
-		if (fstat(f->fd, &f->old) < 0)
-			rc = why_errno(why);
+		if (fstat(f->fd, &f->old) < 0 || !is_writable(f->fd))
+			rc = why_set(why, "%s", strerror(EBADF));
 	} else if (stat(path, &f->old) == 0 && S_ISDIR(f->old.st_mode)) {
 		rc = why_set(why, "Is a directory");
 	} else if (f->old.st_ino && !S_ISREG(f->old.st_mode)) {
