@@ -126,7 +126,8 @@ cli_option(struct cli *cli, int c, const char *help)
 		cli->version = true;
 		break;
 	case 300:
-		cli->progress = cli_word("--progress", optarg, when);
+		cli->progress =
+		    (enum cli_progress)cli_word("--progress", optarg, when);
 		break;
 	default:
 		usage(help);

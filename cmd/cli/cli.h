@@ -9,13 +9,15 @@
 
 #include "sys/why.h" /* WHYSZ */
 
+enum cli_progress { PROGRESS_AUTO, PROGRESS_ON, PROGRESS_OFF };
+
 /* The options that programs have in common. */
 struct cli {
 	const char *model;  /* -m, or NULL */
 	const char *output; /* -o, or NULL for stdout */
 	size_t jobs;	    /* -j */
 	bool quiet, verbose;
-	enum { PROGRESS_AUTO, PROGRESS_ON, PROGRESS_OFF } progress;
+	enum cli_progress progress;
 	bool version; /* -V was given */
 };
 
