@@ -86,8 +86,11 @@ setup-tests:
 	@$(call install_debian,$(NEED) $(TESTS))
 
 lint: setup-tests
-	clang-format --dry-run -Werror $(SOURCES)
-	shellcheck $(SCRIPTS)
+	@clang-format --dry-run -Werror $(SOURCES)
+	shellcheck -x -S warning $(SCRIPTS)
+	! grep -rnE '#include "(head|gpt2|bpe)/' lib/checkpoint lib/ops \
+	    lib/stream lib/text lib/sys
+	! grep -rnE '#include "(checkpoint|ops|stream|text)/' lib/sys
 	mandoc -T lint -W warning man/*
 	@$(MAKE) -s -j2 B=$B/clang CC=clang CFLAGS='-O2 -g -Werror' all
 	@$(MAKE) -s -j2 B=$B/gcc CC=gcc CFLAGS='-O2 -g -Werror' all
