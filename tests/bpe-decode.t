@@ -1,22 +1,8 @@
 #!/bin/bash
 # shellcheck disable=SC2016,SC2094 # perl's variables; files read twice
 # bpe-decode gives back what bpe-encode took.
-T=$(mktemp -d) || exit 1
-trap 'rm -rf "$T"' EXIT
-cd "$(dirname "$0")/.." || exit 1
+. "$(dirname "$0")/lib.sh"
 export GPT2_MODEL=tests/tiny
-unset GPT2_HEAD
-n=0
-
-is() { # GOT WANT NAME
-	n=$((n + 1))
-	if [ "$1" = "$2" ]; then
-		echo "ok $n - $3"
-	else
-		echo "not ok $n - $3"
-		printf '%s\n' "got:  $1" "want: $2" | sed 's/^/# /'
-	fi
-}
 
 printf 'one\n\n two \nthree' >"$T/text"
 is "$(bpe-encode "$T/text" | bpe-decode | od -c)" \
@@ -79,4 +65,4 @@ head -c 200 "$T/stream" >"$T/short"
 is "$(err bpe-decode "$T/short" | sed 's/ends early.*/ends early/')" \
     "$(printf '%s\n' "bpe-decode: $T/short: ends early" 'status 1')" \
     'a stream that was cut'
-echo "1..$n"
+done_testing

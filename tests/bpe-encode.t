@@ -1,23 +1,10 @@
 #!/bin/bash
 # shellcheck disable=SC2016,SC2094 # perl's variables; files read twice
 # What bpe-encode makes of text: records, fields, preparation, cuts.
-T=$(mktemp -d) || exit 1
-trap 'rm -rf "$T"' EXIT
-cd "$(dirname "$0")/.." || exit 1
-unset GPT2_MODEL GPT2_HEAD
-n=0
+. "$(dirname "$0")/lib.sh"
 
 dump() { perl tests/bpe-dump.pl | sed '/^END/d'; }
 encode() { bpe-encode -m tests/tiny "$@" 2>"$T/err" | dump; }
-is() { # GOT WANT NAME
-	n=$((n + 1))
-	if [ "$1" = "$2" ]; then
-		echo "ok $n - $3"
-	else
-		echo "not ok $n - $3"
-		printf '%s\n' "got:  $1" "want: $2" | sed 's/^/# /'
-	fi
-}
 tab() { printf '%s' "$1" | tr ' ~' '\t '; } # one line of a dump; ~: a blank
 
 # ---- lines ----
@@ -167,4 +154,4 @@ echo the | bpe-encode -m tests/tiny -o "$T/out" &&
 GPT2_MODEL=tests/tiny bpe-encode </dev/null >"$T/a"
 bpe-encode -m tests/tiny </dev/null | cmp -s - "$T/a"
 is $? 0 '$GPT2_MODEL'
-echo "1..$n"
+done_testing

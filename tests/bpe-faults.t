@@ -2,32 +2,9 @@
 # shellcheck disable=SC2016,SC2094 # perl's variables; files read twice
 # Bad input, files and surroundings of bpe-encode and bpe-decode: the exact
 # message and status, and nothing left behind.
-T=$(mktemp -d) || exit 1
-trap 'chmod -R u+w "$T"; rm -rf "$T"' EXIT
-cd "$(dirname "$0")/.." || exit 1
-unset GPT2_MODEL GPT2_HEAD
+. "$(dirname "$0")/lib.sh"
 export GPT2_MODEL=tests/tiny
-n=0
 
-is() { # GOT WANT NAME
-	n=$((n + 1))
-	if [ "$1" = "$2" ]; then
-		echo "ok $n - $3"
-	else
-		echo "not ok $n - $3"
-		printf '%s\n' "got:  $1" "want: $2" | sed 's/^/# /'
-	fi
-}
-skip() { # NAME WHY
-	n=$((n + 1))
-	echo "ok $n - $1 # SKIP $2"
-}
-fails() { # STATUS MESSAGE NAME COMMAND...: stdin is ours
-	local status=$1 message=$2 name=$3
-	shift 3
-	"$@" >"$T/stdout" 2>"$T/stderr"
-	is "$? $(sed "s,$T,T,g" "$T/stderr")" "$status $message" "$name"
-}
 E=bpe-encode
 
 # ---- text ----
@@ -307,4 +284,4 @@ for prog in bpe-encode bpe-decode; do
 	    "$prog -h"
 	is "$($prog -V | cut -d ' ' -f 1)" "$prog" "$prog -V"
 done
-echo "1..$n"
+done_testing

@@ -1,26 +1,7 @@
 #!/bin/bash
 # One model in every form in which it may lie: the same hidden states, bit for
 # bit; and what is no model, with its message.
-T=$(mktemp -d) || exit 1
-trap 'rm -rf "$T"' EXIT
-cd "$(dirname "$0")/.." || exit 1
-unset GPT2_MODEL GPT2_HEAD
-export HF_HUB_CACHE=$T/hub
-n=0
-
-is() { # GOT WANT NAME
-	n=$((n + 1))
-	if [ "$1" = "$2" ]; then
-		echo "ok $n - $3"
-	else
-		echo "not ok $n - $3"
-		printf '%s\n' "got:  $1" "want: $2" | sed 's/^/# /'
-	fi
-}
-skip() { # NAME WHY
-	n=$((n + 1))
-	echo "ok $n - $1 # SKIP $2"
-}
+. "$(dirname "$0")/lib.sh"
 
 # Reads a safetensors file; writes it again as NAME: with a prefix, with blanks
 # before the header so that the data lies at 3 mod 4, or as two shards.
@@ -104,28 +85,25 @@ printf 0c1d >"$T/hub/models--a--tiny/refs/main"
 bpe-encode -m a/tiny <"$T/text" | gpt2-embed -m a/tiny -b 0 >"$T/stream"
 is "$(grep -ac '"a/tiny"' "$T/stream")" 1 'a stream names a model of the hub'
 is "$(bpe-encode -m a/tony </dev/null 2>&1 | sed 's/nor in .*; known.*:/../')" \
-    'bpe-encode: a/tony: no such directory, .. a/tiny' 'a wrong name'
+    'bpe-encode: a/tony: no such directory, .. mini, a/tiny' 'a wrong name'
 
 # Refusals.
-fails() { # MESSAGE COMMAND...
-	local message=$1
-	shift
-	"$@" </dev/null >"$T/stdout" 2>"$T/stderr"
-	is "$? $(sed "s,$T,T,g" "$T/stderr")" "1 $message" "$message"
+refused() { # MESSAGE COMMAND...
+	fails 1 "$1" "$@" </dev/null
 }
 E=gpt2-embed
 cp -r tests/tiny "$T/bad"
 head -c 49000 tests/tiny/model.safetensors >"$T/bad/model.safetensors"
-fails "$E: T/bad: model.safetensors: 864 bytes missing" $E -m "$T/bad"
+refused "$E: T/bad: model.safetensors: 864 bytes missing" $E -m "$T/bad"
 rm "$T/bad/model.safetensors"
-fails "$E: T/bad: no model.safetensors" $E -m "$T/bad"
+refused "$E: T/bad: no model.safetensors" $E -m "$T/bad"
 tar -C "$T" -cf "$T/bad.tar" bad
-fails "$E: T/bad.tar: no model.safetensors in archive" $E -m "$T/bad.tar"
-fails "$E: T/bad/vocab.json: not a tar or zip archive" $E \
+refused "$E: T/bad.tar: no model.safetensors in archive" $E -m "$T/bad.tar"
+refused "$E: T/bad/vocab.json: not a tar or zip archive" $E \
     -m "$T/bad/vocab.json"
-fails "$E: T/none: No such file or directory" $E -m "$T/none"
+refused "$E: T/none: No such file or directory" $E -m "$T/none"
 sed 's/gelu_new/relu/' tests/tiny/config.json >"$T/bad/config.json"
-fails "$E: T/bad: config.json: activation_function \"relu\", want \"gelu_new\"" \
+refused "$E: T/bad: config.json: activation_function \"relu\", want \"gelu_new\"" \
     $E -m "$T/bad"
 
 # The reader's values against numpy's.
@@ -156,4 +134,4 @@ END
 else
 	skip 'as numpy reads them' 'no ../shared/models/mini or no numpy'
 fi
-echo "1..$n"
+done_testing

@@ -1,12 +1,9 @@
 #!/bin/bash
 # The manual is true: its examples run, and it has the options that the
 # programs have.
-T=$(mktemp -d) || exit 1
-trap 'rm -rf "$T"' EXIT
-cd "$(dirname "$0")/.." || exit 1
-unset GPT2_MODEL GPT2_HEAD GPT2_ISA
+. "$(dirname "$0")/lib.sh"
+unset GPT2_ISA
 root=$PWD
-n=0
 
 # In another build directory the programs do not find what ships.
 bin=$(dirname "$(command -v bpe-encode)")
@@ -21,13 +18,9 @@ ok() { # STATUS NAME
 		sed 's/^/# /' "$T/out"
 	fi
 }
-skip() { # NAME REASON
-	n=$((n + 1))
-	echo "ok $n - $1 # SKIP $2"
-}
 if ! command -v mandoc >/dev/null; then
 	skip 'the manual' 'mandoc is missing'
-	echo "1..$n"
+	done_testing
 	exit
 fi
 
@@ -168,4 +161,4 @@ for path in man/*.[1-9]; do
 	done 3<"$T/commands"
 	cd "$root" || exit 1
 done
-echo "1..$n"
+done_testing
