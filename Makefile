@@ -9,7 +9,8 @@ VERSION = 0.1
 # Debian packages: to build, and to test.
 NEED    = gcc libc6-dev pkg-config libutf8proc-dev libarchive-dev zlib1g-dev \
           libjansson-dev libxxhash-dev libcsv-dev
-TESTS   = libopenblas0 perl mandoc shellcheck clang clang-format strace parallel
+TESTS   = libopenblas0 perl mandoc shellcheck clang clang-format strace parallel \
+          xz-utils zstd zip
 DEMO    = PATH=$(CURDIR)/$B/bin:$$PATH
 
 WARN    = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes
@@ -29,7 +30,7 @@ SOURCES = $(wildcard lib/*/*.[ch] lib/*/*/*.[ch] cmd/*.c cmd/cli/*.[ch] \
 SCRIPTS = $(wildcard examples/*.sh tests/*.sh tests/*.t .ci/run)
 
 # Kernels: one source, compiled for each instruction set.
-ISAS    = generic $(if $(filter x86_64%,$(shell $(CC) -dumpmachine)),avx2 avx512)
+ISAS    = generic $(if $(filter x86_64%,$(shell $(CC) -dumpmachine 2>/dev/null)),avx2 avx512)
 generic = -DOPS_GENERIC
 avx2    = -DOPS_AVX2 -mavx2 -mfma -mf16c
 avx512  = -DOPS_AVX512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c

@@ -250,7 +250,7 @@ echo old >"$T/keep"
 is "$(sed "s,$T,T,g" "$T/stderr" | head -n 1) $(cat "$T/keep")" \
     "$E: T/keep: File too large old" 'file too large, the old one kept'
 is "$(find "$T" -name '.*' -type f)" '' 'no temporary file is left'
-if command -v script >/dev/null; then
+if script -qec true /dev/null </dev/null >/dev/null 2>&1; then
 	is "$(script -qec "echo a | $E" /dev/null </dev/null | tr -d '\r')" \
 	    "$E: stdout: is a terminal; not writing binary data" 'a terminal'
 else

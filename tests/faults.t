@@ -62,7 +62,7 @@ is "$(cat "$T/rc")" 141 'a reader that goes away: killed quietly'
 (trap '' PIPE; $P "$T/manyhid" 2>"$T/err"; echo $? >"$T/rc") | :
 is "$(cat "$T/rc" "$T/err")" "1
 $P: stdout: Broken pipe" 'or, where SIGPIPE is ignored, a message'
-if command -v script >/dev/null; then
+if script -qec true /dev/null </dev/null >/dev/null 2>&1; then
 	tty() { # MESSAGE NAME COMMAND
 		is "$(script -qec "$3; echo \$?" /dev/null </dev/null |
 			tr -d '\r')" "$1

@@ -1,11 +1,7 @@
-#!/bin/sh
+#!/bin/bash
 # Hidden states and gradients against PyTorch: golden files of the tiny model,
 # and, where ../shared and PyTorch are, the small model on SST-2.
-cd "$(dirname "$0")/.." || exit 1
-unset GPT2_MODEL GPT2_HEAD
-T=$(mktemp -d) || exit 1
-trap 'rm -rf "$T"' EXIT
-n=0
+. "$(dirname "$0")/lib.sh"
 torch=../shared/reference/gpt2_torch.py
 mini=../shared/models/mini
 python=/usr/bin/python3
@@ -33,8 +29,8 @@ for cut in 0 1 2; do
 done
 
 if [ ! -f $torch ] || ! $python -c 'import torch, regex' 2>/dev/null; then
-	echo "ok $((n + 1)) - the small model # SKIP no ../shared or no PyTorch"
-	echo "1..$((n + 1))"
+	skip 'the small model' 'no ../shared or no PyTorch'
+	done_testing
 	exit 0
 fi
 sed -n 2,201p ../shared/data/sst2/dev.tsv | cut -f1 | sed 's/ *$//' > "$T/txt"
@@ -53,4 +49,4 @@ for cut in 0 4 5 6; do
 	run "small model, gradients above cut $cut" "$UNITS/gradient" \
 		"$T/hid" examples/mini "$T/grad"
 done
-echo "1..$n"
+done_testing
