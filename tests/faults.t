@@ -193,7 +193,7 @@ is "$(find "$T" -name '*.tmp' | wc -l)" 0 'no temporary file is left'
 # ---- system calls that fail ----
 if strace -o /dev/null true 2>/dev/null; then
 	broken() { # CALL ERROR MESSAGE
-		is "$(strace -f -qq -o /dev/null -e trace="$1" \
+		is "$(inject -e trace="$1" \
 		    -e inject="$1:error=$2:when=1" $P -o "$T/d/old" "$T/hid" 2>&1 |
 			sed "s,$T,T,g")" "$P: T/d/old: $3" "$1 fails"
 		is "$(state)" "$was" 'the old file is kept'
@@ -202,13 +202,13 @@ if strace -o /dev/null true 2>/dev/null; then
 	broken write EDQUOT 'Disk quota exceeded'
 	broken renameat EACCES 'Permission denied'
 	broken flock ENOLCK 'No locks available'
-	is "$(strace -f -qq -o /dev/null -e trace=write \
+	is "$(inject -e trace=write \
 	    -e inject=write:error=EINTR:when=1..5 $P "$T/hid")" \
 	    "$($P "$T/hid")" 'interrupted writes go on'
-	is "$(strace -f -qq -o /dev/null -P "$T/hid" -e trace=read \
+	is "$(inject -P "$T/hid" -e trace=read \
 	    -e inject=read:error=EINTR:when=1..3 $P "$T/hid")" \
 	    "$($P "$T/hid")" 'interrupted reads too'
-	is "$(strace -f -qq -o /dev/null -P "$T/hid" -e trace=read \
+	is "$(inject -P "$T/hid" -e trace=read \
 	    -e inject=read:error=EIO:when=2 $P "$T/hid" 2>&1)" \
 	    "$($P "$T/hid")
 $P: $T/hid: Input/output error" 'a read error, after all good records'

@@ -27,6 +27,9 @@ fails() { # STATUS MESSAGE NAME COMMAND...: $T is T in it, this directory nothin
 	"$@" >"$T/stdout" 2>"$T/stderr"
 	is "$? $(sed "s,$T,T,g; s,$PWD/,,g" "$T/stderr")" "$status $message" "$name"
 }
+inject() { # STRACE-OPTION... COMMAND...: with system calls that fail
+	strace -E ASAN_OPTIONS=detect_leaks=0 -f -qq -o /dev/null "$@"
+}
 sum() { # the same for equal bytes on stdin
 	sha256sum | cut -c 1-16
 }

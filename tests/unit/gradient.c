@@ -182,6 +182,7 @@ against_golden(char **argv)
 	struct head *head = head_new(why);
 	struct team *team = team_open(2, why);
 	struct examples *e;
+	struct gpt2_gradient *gradient;
 	struct gpt2_row *rows;
 	struct gpt2_top top;
 	size_t *counts, size;
@@ -206,10 +207,21 @@ against_golden(char **argv)
 		rows[i] = (struct gpt2_row){ r.vectors, r.n_tokens,
 			e->list[i].class, 1 / (float)e->n };
 	}
+	gradient = gpt2_gradient_open(&top, e->longest, team, why);
 	printf("# loss %.9f\n",
-	    gpt2_gradient_run(gpt2_gradient_open(&top, e->longest, team, why),
-		grad, w, rows, e->n, 0, 0));
+	    gpt2_gradient_run(gradient, grad, w, rows, e->n, 0, 0));
 	compare(&top, grad, golden);
+	gpt2_gradient_free(gradient);
+	free(rows);
+	free(grad);
+	free(w);
+	free(counts);
+	examples_free(e);
+	team_free(team);
+	head_free(head);
+	safetensors_free(golden);
+	checkpoint_free(checkpoint);
+	stream_cache_free(cache);
 	return done_testing();
 }
 
