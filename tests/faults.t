@@ -49,6 +49,8 @@ for prog in $E $R $P $X; do
 		    "$prog $option"
 	done
 	is "$($prog -V | grep -c "^$prog (gpt2-filters) [0-9.]*\$")" 1 "$prog -V"
+	is "$($prog -vV | sed '1d; s/: .*//' | tr '\n' ' ')" \
+	    'kernels libraries ' "$prog -vV"
 done
 (exec 1>&- 2>&- <&-; $R --epochs 1 -o "$T/d/x" "$T/hid")
 is "$? $(sum <"$T/d/x")" "0 $($R -q --epochs 1 -o "$T/y" "$T/hid"; sum <"$T/y")" \

@@ -12,6 +12,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <jansson.h>
+#include <utf8proc.h>
+#include <xxhash.h>
+
 #include "ops/ops.h"
 #include "sys/file.h"
 #include "sys/num.h"
@@ -134,6 +138,20 @@ cli_option(struct cli *cli, int c, const char *help)
 	}
 }
 
+/* A program that does without utf8proc is not to be linked with it for this. */
+#pragma weak utf8proc_version
+
+static void
+describe(void)
+{
+	printf("kernels: %s\nlibraries: jansson %s, xxHash %d.%d.%d",
+	    ops_describe(), jansson_version_str(), XXH_VERSION_MAJOR,
+	    XXH_VERSION_MINOR, XXH_VERSION_RELEASE);
+	if (utf8proc_version)
+		printf(", utf8proc %s", utf8proc_version());
+	putchar('\n');
+}
+
 void
 cli_ready(const struct cli *cli)
 {
@@ -142,7 +160,7 @@ cli_ready(const struct cli *cli)
 	printf(
 	    "%s (gpt2-filters) %s\n", program_invocation_short_name, VERSION);
 	if (cli->verbose)
-		printf("kernels: %s\n", ops_describe());
+		describe();
 	close_stdout();
 	exit(0);
 }
