@@ -91,24 +91,6 @@ struct encode {
 	bool terminated;
 };
 
-/* "A-B", "A-" or "A". */
-static void
-parse_records(struct encode *e, const char *arg)
-{
-	const char *dash = strchr(arg, '-');
-	size_t len = dash ? (size_t)(dash - arg) : strlen(arg);
-
-	e->last = UINT64_MAX;
-	if (!num_parse(arg, len, UINT64_MAX, &e->first) || e->first == 0 ||
-	    (dash && dash[1] != '\0' &&
-		!num_parse(dash + 1, strlen(dash + 1), UINT64_MAX, &e->last)))
-		cli_wrong("--records: want A-B, A- or A, counted from 1");
-	if (dash == NULL)
-		e->last = e->first;
-	if (e->last < e->first)
-		cli_wrong("--records: %s is empty", arg);
-}
-
 /* The options on how a text becomes tokens; false if c is none of them. */
 static bool
 take_preparation(struct encode *e, int c)
@@ -209,7 +191,7 @@ parse_options(struct encode *e, int argc, char **argv)
 			e->max_tokens =
 			    cli_number("--max-tokens", optarg, 1, 1048576);
 		else if (c == OPT_RECORDS)
-			parse_records(e, optarg);
+			cli_range("--records", optarg, &e->first, &e->last);
 		else if (!take_preparation(e, c) && !take_rows(e, c))
 			cli_option(&e->cli, c, help);
 	}

@@ -184,8 +184,8 @@ open_data(struct train *t, char **files, int n)
 {
 	char why[WHYSZ];
 
-	t->cache =
-	    stream_cache_open((const char *const *)files, (size_t)n, why);
+	t->cache = stream_cache_open(
+	    (const char *const *)files, (size_t)n, STREAM_HIDDEN, why);
 	if (t->cache == NULL || (t->head = head_new(why)) == NULL)
 		cli_die(why);
 	adopt_stream(t);
@@ -195,7 +195,7 @@ open_data(struct train *t, char **files, int n)
 	name_labels(t);
 	if (t->dev_path == NULL)
 		return;
-	t->dev_cache = stream_cache_open(&t->dev_path, 1, why);
+	t->dev_cache = stream_cache_open(&t->dev_path, 1, STREAM_HIDDEN, why);
 	if (t->dev_cache == NULL)
 		cli_die(why);
 	if (stream_header_compare(stream_cache_header(t->dev_cache),

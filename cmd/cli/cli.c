@@ -206,6 +206,23 @@ cli_real(const char *option, const char *arg, double min, double max)
 	return x;
 }
 
+void
+cli_range(const char *option, const char *arg, uint64_t *first, uint64_t *last)
+{
+	const char *dash = strchr(arg, '-');
+	size_t len = dash ? (size_t)(dash - arg) : strlen(arg);
+
+	*last = UINT64_MAX;
+	if (!num_parse(arg, len, UINT64_MAX, first) || *first == 0 ||
+	    (dash && dash[1] != '\0' &&
+		!num_parse(dash + 1, strlen(dash + 1), UINT64_MAX, last)))
+		cli_wrong("%s: want A-B, A- or A, counted from 1", option);
+	if (dash == NULL)
+		*last = *first;
+	if (*last < *first)
+		cli_wrong("%s: %s is empty", option, arg);
+}
+
 int
 cli_word(const char *option, const char *arg, const char *const *words)
 {

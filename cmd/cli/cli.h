@@ -66,6 +66,10 @@ size_t cli_number(const char *option, const char *arg, size_t min, size_t max);
 size_t cli_count(const char *option, const char *arg, size_t max);
 double cli_real(const char *option, const char *arg, double min, double max);
 
+/* "A-B", "A-" or "A", counted from 1; last is UINT64_MAX where it is open. */
+void cli_range(
+    const char *option, const char *arg, uint64_t *first, uint64_t *last);
+
 /* The index of the argument in a NULL-ended list of words, or cli_wrong. */
 int cli_word(const char *option, const char *arg, const char *const *words);
 

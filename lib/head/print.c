@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "sys/buffer.h"
+#include "sys/json.h"
 #include "sys/why.h"
 
 static int
@@ -133,25 +134,6 @@ line_fasttext(struct buffer *b, const struct print_options *o,
 		}
 	}
 	return put(b, "\n", why);
-}
-
-/* A JSON string of any bytes: what is not UTF-8 becomes \xNN. */
-static json_t *
-json_bytes(const char *s, size_t len)
-{
-	json_t *json = json_stringn(s, len);
-	char *text, *p;
-
-	if (json || (text = p = malloc(4 * len + 1)) == NULL)
-		return json;
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)s[i];
-
-		p += sprintf(p, c < 0x80 ? "%c" : "\\x%02x", c);
-	}
-	json = json_stringn(text, (size_t)(p - text));
-	free(text);
-	return json;
 }
 
 /* Probabilities with six digits, as everywhere. */

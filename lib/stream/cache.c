@@ -22,6 +22,7 @@ struct stream_cache {
 	struct map *maps;	     /* (n_files) */
 	size_t n_files;
 	struct buffer places;
+	bool terminated;
 };
 
 /* Notes where the records are, to the stream's end, and maps its file. */
@@ -41,6 +42,7 @@ read_places(struct stream_cache *c, struct stream_reader *r, char *why)
 	if (rc < 0 || map_descriptor(map, stream_reader_descriptor(r), why) < 0)
 		return -1;
 	c->n_files++;
+	c->terminated = stream_reader_terminated(r);
 	if (p.offset + p.len > map->size)
 		return why_set(why, "%s: a file was cut short while in use",
 		    stream_reader_name(r));
@@ -48,9 +50,10 @@ read_places(struct stream_cache *c, struct stream_reader *r, char *why)
 }
 
 static int
-read_file(struct stream_cache *c, const char *const *file, char *why)
+read_file(struct stream_cache *c, const char *const *file,
+    enum stream_kind kind, char *why)
 {
-	struct stream_reader *r = stream_reader_spool(file, STREAM_HIDDEN, why);
+	struct stream_reader *r = stream_reader_spool(file, kind, why);
 	char reason[WHYSZ];
 	int rc = 0;
 
@@ -69,7 +72,8 @@ read_file(struct stream_cache *c, const char *const *file, char *why)
 }
 
 struct stream_cache *
-stream_cache_open(const char *const *files, size_t n, char *why)
+stream_cache_open(
+    const char *const *files, size_t n, enum stream_kind kind, char *why)
 {
 	static const char *const standard_input[] = { "-" };
 	struct stream_cache *c = calloc(1, sizeof(*c));
@@ -85,7 +89,7 @@ stream_cache_open(const char *const *files, size_t n, char *why)
 		return why_memory(why);
 	}
 	for (size_t i = 0; i < n; i++) {
-		if (read_file(c, &files[i], why) < 0) {
+		if (read_file(c, &files[i], kind, why) < 0) {
 			stream_cache_free(c);
 			return NULL;
 		}
@@ -116,6 +120,12 @@ size_t
 stream_cache_count(const struct stream_cache *c)
 {
 	return c->places.len / sizeof(struct place);
+}
+
+bool
+stream_cache_terminated(const struct stream_cache *c)
+{
+	return c->terminated;
 }
 
 struct record

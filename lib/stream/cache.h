@@ -1,6 +1,7 @@
 /*
- * Whole hidden-state streams in memory, for training: regular files are
- * mapped, anything else is spooled to an unlinked file in $TMPDIR first.
+ * Whole streams in memory, for training and for other orders than theirs:
+ * regular files are mapped, anything else is spooled to an unlinked file in
+ * $TMPDIR first.
  */
 #ifndef STREAM_CACHE_H
 #define STREAM_CACHE_H
@@ -14,13 +15,16 @@ struct stream_cache;
 
 /* Reads and checks every block; arguments and errors as stream_reader_open. */
 struct stream_cache *stream_cache_open(
-    const char *const *files, size_t n, char *why);
+    const char *const *files, size_t n, enum stream_kind, char *why);
 void stream_cache_free(struct stream_cache *);
 
 const struct stream_header *stream_cache_header(const struct stream_cache *);
 
 /* Parts in all; those of one record follow each other. */
 size_t stream_cache_count(const struct stream_cache *);
+
+/* True if the text's last record ended in its delimiter. */
+bool stream_cache_terminated(const struct stream_cache *);
 
 /* Part i; its pointers are valid until stream_cache_free. */
 struct record stream_cache_record(const struct stream_cache *, size_t i);

@@ -14,6 +14,15 @@ static const char *const pools[] = { "none", "last", NULL };
 static const char *const precisions[] = { "f32", "bf16", "int8", NULL };
 
 const char *
+stream_kind_name(enum stream_kind kind)
+{
+	static const char *const names[] = { "token stream",
+		"hidden-state stream", "stream" };
+
+	return names[kind];
+}
+
+const char *
 stream_dtype_name(enum stream_dtype dtype)
 {
 	return dtypes[dtype];
@@ -292,6 +301,9 @@ int
 stream_header_compare(
     const struct stream_header *a, const struct stream_header *b, char *why)
 {
+	if (a->kind != b->kind)
+		return why_set(why, "%s, want %s", stream_kind_name(a->kind),
+		    stream_kind_name(b->kind));
 	if (strcmp(a->vocabulary, b->vocabulary) != 0 ||
 	    a->vocab_size != b->vocab_size)
 		return why_set(why,

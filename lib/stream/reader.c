@@ -35,13 +35,6 @@ struct stream_reader {
 	char name[WHYSZ / 2]; /* of stream_reader_name */
 };
 
-/* What the stream is to be, for messages. */
-static const char *
-kind_name(enum stream_kind kind)
-{
-	return kind == STREAM_TOKENS ? "token" : "hidden-state";
-}
-
 /* "FILE: " in front of the reason; returns -1. */
 static int
 in_file(struct stream_reader *r, char *why)
@@ -100,11 +93,11 @@ say_not_stream(
 {
 	static const char *const damaged[] = { "\x89G2T\n", "\x89G2T\r\r\n",
 		"\x09G2T", "\xc2\x89G2T", "\xef\xbf\xbdG2T", NULL };
-	const char *name = kind_name(r->kind);
+	const char *name = stream_kind_name(r->kind);
 	bool text = len > 0;
 
 	if (len == 0)
-		return why_set(why, "empty: not a %s stream", name);
+		return why_set(why, "empty: not a %s", name);
 	for (size_t i = 0; damaged[i]; i++) {
 		size_t n = strlen(damaged[i]);
 
@@ -115,7 +108,7 @@ say_not_stream(
 		return ends_early(r, why);
 	for (size_t i = 0; i < len && i < MAGIC_SIZE; i++)
 		text = text && (p[i] >= ' ' || (p[i] >= '\t' && p[i] <= '\r'));
-	return why_set(why, "not a %s stream%s", name,
+	return why_set(why, "not a %s%s", name,
 	    text ? " (text? run bpe-encode first)" : "");
 }
 
@@ -196,12 +189,14 @@ read_header(struct stream_reader *r, char *why)
 		return why_set(why, "header: missing");
 	if (stream_header_parse(&h, payload, b.len, why) < 0)
 		return -1;
+	if (r->kind == STREAM_ANY)
+		r->kind = h.header.kind;
 	if (h.header.kind != r->kind) {
 		enum stream_kind kind = h.header.kind;
 
 		stream_header_clear(&h);
-		return why_set(why, "%s stream, want %s stream%s",
-		    kind_name(kind), kind_name(r->kind),
+		return why_set(why, "%s, want %s%s", stream_kind_name(kind),
+		    stream_kind_name(r->kind),
 		    kind == STREAM_TOKENS ? " (run gpt2-embed first)" : "");
 	}
 	r->inside = true;

@@ -11,7 +11,11 @@
 
 struct file_out;
 
-enum stream_kind { STREAM_TOKENS, STREAM_HIDDEN };
+enum stream_kind {
+	STREAM_TOKENS,
+	STREAM_HIDDEN,
+	STREAM_ANY /* to ask for: either of them */
+};
 enum stream_special { SPECIAL_LITERAL, SPECIAL_PARSE, SPECIAL_ERROR };
 enum stream_dtype { DTYPE_F32, DTYPE_F16 };
 enum stream_pool { POOL_NONE, POOL_LAST };
@@ -69,6 +73,9 @@ int stream_header_compare(
 /* The words for a preparation's parts, as in the header; for messages too. */
 int preparation_compare(
     const struct preparation *, const struct preparation *, char *why);
+
+/* "token stream", "hidden-state stream", "stream"; for messages. */
+const char *stream_kind_name(enum stream_kind);
 
 /* The name used in headers: "f32", "last" … */
 const char *stream_dtype_name(enum stream_dtype);

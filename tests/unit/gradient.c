@@ -176,7 +176,8 @@ static int
 against_golden(char **argv)
 {
 	const char *files[] = { argv[1] };
-	struct stream_cache *cache = stream_cache_open(files, 1, why);
+	struct stream_cache *cache =
+	    stream_cache_open(files, 1, STREAM_HIDDEN, why);
 	struct checkpoint *checkpoint = checkpoint_open(argv[2], why);
 	struct safetensors *golden = safetensors_open(argv[3], why);
 	struct head *head = head_new(why);

@@ -76,7 +76,7 @@ main(int argc, char **argv)
 		return done_testing();
 	}
 	files[0] = argv[1];
-	cache = stream_cache_open(files, 1, why);
+	cache = stream_cache_open(files, 1, STREAM_HIDDEN, why);
 	f32 = fopen(argv[2], "r");
 	f64 = fopen(argv[3], "r");
 	if (!ok(cache && f32 && f64, "opened %s: %s", argv[1], why))

@@ -251,7 +251,7 @@ test_cache(const uint8_t *p, size_t len)
 	int saved = dup(0);
 
 	give(p, len);
-	c = stream_cache_open(two, 2, why);
+	c = stream_cache_open(two, 2, STREAM_HIDDEN, why);
 	ok(c && stream_cache_count(c) == 14, "two files in a cache: %s", why);
 	if (c) {
 		struct record a = stream_cache_record(c, 0);
@@ -264,7 +264,7 @@ test_cache(const uint8_t *p, size_t len)
 	    pwrite(memory, p, len, 3) != (ssize_t)len || dup2(memory, 0) < 0 ||
 	    lseek(0, 3, SEEK_SET) < 0)
 		abort();
-	c = stream_cache_open(NULL, 0, why);
+	c = stream_cache_open(NULL, 0, STREAM_HIDDEN, why);
 	ok(c && stream_cache_count(c) == 7, "a file read from its byte 3: %s",
 	    why);
 	if (c) {
