@@ -2,6 +2,7 @@
 #include <err.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "bpe/bpe.h"
 #include "checkpoint/checkpoint.h"
@@ -12,6 +13,7 @@
 #include "head/head.h"
 #include "ops/ops.h"
 #include "stream/flow.h"
+#include "stream/memo.h"
 #include "sys/file.h"
 #include "sys/num.h"
 #include "sys/team.h"
@@ -20,10 +22,11 @@ enum { BATCH_TOKENS = 256 };
 
 static const char help[] =
     "usage: gpt2-embed [-hqVv] [-b N | --cut N] [-H HEAD] [-j N] [-m MODEL]\n"
-    "                  [-o FILE] [--dtype f32|f16] [--pool none|last]\n"
-    "                  [--progress auto|on|off] [FILE ...]\n"
+    "                  [-o FILE] [--cache FILE] [--dtype f32|f16]\n"
+    "                  [--pool none|last] [--progress auto|on|off] [FILE ...]\n"
     "\n"
     "  -b, --blocks N   blocks left above the cut (2)\n"
+    "      --cache F    copy what F knows, compute and append the rest\n"
     "      --cut N      or the cut itself, 0 to the model's blocks\n"
     "      --dtype D    of the vectors written: f32 (default) or f16\n"
     "  -H, --head HEAD  take model and cut from a head ($GPT2_HEAD)\n"
@@ -37,7 +40,9 @@ static const char help[] =
 
 /* What a worker needs of its own for a batch. */
 struct bench {
-	float *x; /* (M, C), for pooling only */
+	float *x;     /* (M, C), for pooling only */
+	float *fresh; /* (M, C), with a cache: what it does not know */
+	struct record **records; /* (M), of fresh */
 	float *scratch;
 	size_t *starts;	  /* (B + 1) */
 	uint32_t *tokens; /* (M) */
@@ -45,7 +50,7 @@ struct bench {
 
 struct embed {
 	struct cli cli;
-	const char *head_path;
+	const char *head_path, *cache_path;
 	size_t left, cut; /* SIZE_MAX: not given */
 
 	struct head *head;
@@ -60,6 +65,8 @@ struct embed {
 	struct stream_reader *in;
 	struct file_out *file;
 	struct stream_writer *out;
+	struct memo *memo; /* NULL without --cache */
+	uint64_t known;	   /* records that it knew; workers add to it */
 	struct progress progress;
 	uint64_t records, tokens;
 };
@@ -69,6 +76,7 @@ parse_options(struct embed *e, int argc, char **argv)
 {
 	static const struct option options[] = { { "blocks", required_argument,
 						     NULL, 'b' },
+		{ "cache", required_argument, NULL, 259 },
 		{ "cut", required_argument, NULL, 256 },
 		{ "dtype", required_argument, NULL, 257 },
 		{ "head", required_argument, NULL, 'H' },
@@ -86,6 +94,9 @@ parse_options(struct embed *e, int argc, char **argv)
 			break;
 		case 'H':
 			e->head_path = optarg;
+			break;
+		case 259:
+			e->cache_path = optarg;
 			break;
 		case 256:
 			e->cut = cli_number("--cut", optarg, 0, 1000);
@@ -177,9 +188,13 @@ open_benches(struct embed *e)
 		b->scratch = gpt2_floats(gpt2_model_scratch(e->model, M), why);
 		b->x =
 		    gpt2_floats(e->header.pool ? M * e->header.n_embd : 1, why);
+		b->fresh =
+		    gpt2_floats(e->cache_path ? M * e->header.n_embd : 1, why);
+		b->records = calloc(M, sizeof(struct record *));
 		b->starts = calloc(M + 1, sizeof(*b->starts));
 		b->tokens = calloc(M, sizeof(*b->tokens));
-		if (!b->scratch || !b->x || !b->starts || !b->tokens)
+		if (!b->scratch || !b->x || !b->fresh || !b->records ||
+		    !b->starts || !b->tokens)
 			err(1, "memory");
 	}
 }
@@ -214,6 +229,24 @@ open_input(struct embed *e, char **files, int n)
 		cli_fail(stream_reader_name(e->in), why);
 }
 
+static void
+open_cache(struct embed *e)
+{
+	uint64_t dropped;
+	struct stat st;
+	char why[WHYSZ];
+
+	if (stat(e->cache_path, &st) == 0 && file_is_same(e->file, &st))
+		cli_fail(e->cache_path, "output and cache are the same file");
+	e->memo = memo_open(e->cache_path, &e->header, &dropped, why);
+	if (e->memo == NULL)
+		cli_fail(e->cache_path, why);
+	if (dropped > 0)
+		cli_note(&e->cli,
+		    "%s: dropped %llu bytes of an unfinished record",
+		    e->cache_path, (unsigned long long)dropped);
+}
+
 /* A record that joins a batch: not empty, and not too long for the model. */
 static int
 admit(void *arg, struct record *r, char *why)
@@ -235,41 +268,87 @@ admit(void *arg, struct record *r, char *why)
 	return 0;
 }
 
+/* Fills out with the vectors of n records, as the stream has them. */
 static void
-compute(void *arg, struct flow_batch *batch, size_t worker)
+embed(struct embed *e, struct bench *b, float *out,
+    struct record *const *records, size_t n)
 {
-	struct embed *e = arg;
-	struct bench *b = &e->benches[worker];
 	size_t M = 0;
 
-	for (size_t i = 0; i < batch->n; i++) {
-		const struct record *r = batch->records[i];
+	for (size_t i = 0; i < n; i++) {
+		const struct record *r = records[i];
 
 		memcpy(
 		    b->tokens + M, r->tokens, r->n_tokens * sizeof(uint32_t));
 		b->starts[i] = M;
 		M += r->n_tokens;
 	}
-	b->starts[batch->n] = M;
+	b->starts[n] = M;
 	if (e->header.pool == POOL_LAST) {
-		gpt2_model_run_last(e->model, batch->result, b->x, b->tokens,
-		    b->starts, batch->n, b->scratch);
-		M = batch->n;
+		gpt2_model_run_last(
+		    e->model, out, b->x, b->tokens, b->starts, n, b->scratch);
+		M = n;
 	} else {
-		gpt2_model_run(e->model, batch->result, b->tokens, b->starts,
-		    batch->n, b->scratch);
+		gpt2_model_run(
+		    e->model, out, b->tokens, b->starts, n, b->scratch);
 	}
 	/* Halves take the place of floats from the front on. */
 	if (e->header.dtype == DTYPE_F16)
-		ops_to_half((uint16_t *)(void *)batch->result, batch->result,
-		    M * e->header.n_embd);
+		ops_to_half((uint16_t *)(void *)out, out, M * e->header.n_embd);
+}
+
+/* Bytes of a record's vectors. */
+static size_t
+vector_bytes(const struct embed *e, const struct record *r)
+{
+	size_t n = e->header.pool == POOL_LAST ? 1 : r->n_tokens;
+
+	return n * e->header.n_embd * stream_dtype_size(e->header.dtype);
+}
+
+/* Copies what the cache knows, and computes the rest apart. */
+static void
+embed_unknown(struct embed *e, struct bench *b, struct flow_batch *batch)
+{
+	char *out = (char *)batch->result, *fresh = (char *)b->fresh;
+	size_t n = 0;
+
+	for (size_t i = 0; i < batch->n; i++) {
+		struct record *r = batch->records[i];
+
+		r->vectors = out;
+		if (!memo_find(e->memo, r->tokens, r->n_tokens, out))
+			b->records[n++] = r;
+		out += vector_bytes(e, r);
+	}
+	__atomic_add_fetch(&e->known, batch->n - n, __ATOMIC_RELAXED);
+	if (n == 0)
+		return;
+	embed(e, b, b->fresh, b->records, n);
+	for (size_t i = 0; i < n; i++) {
+		size_t len = vector_bytes(e, b->records[i]);
+
+		memcpy((char *)(uintptr_t)b->records[i]->vectors, fresh, len);
+		fresh += len;
+	}
+}
+
+static void
+compute(void *arg, struct flow_batch *batch, size_t worker)
+{
+	struct embed *e = arg;
+	struct bench *b = &e->benches[worker];
+
+	if (e->memo)
+		embed_unknown(e, b, batch);
+	else
+		embed(e, b, batch->result, batch->records, batch->n);
 }
 
 static int
 emit(void *arg, const struct flow_batch *batch, char *why)
 {
 	struct embed *e = arg;
-	size_t vector = e->header.n_embd * stream_dtype_size(e->header.dtype);
 	const char *vectors = (const char *)batch->result;
 	uint64_t all, done = stream_reader_bytes(e->in, &all);
 
@@ -278,11 +357,15 @@ emit(void *arg, const struct flow_batch *batch, char *why)
 
 		r.vectors = vectors;
 		r.n_vectors = e->header.pool == POOL_LAST ? 1 : r.n_tokens;
-		vectors += r.n_vectors * vector;
+		vectors += vector_bytes(e, &r);
 		if (stream_write(e->out, &r, why) < 0)
 			cli_fail(file_name(e->file), why);
+		if (e->memo && memo_add(e->memo, &r, why) < 0)
+			cli_fail(e->cache_path, why);
 		progress_step(&e->progress, r.n_tokens, done, all);
 	}
+	if (e->memo && memo_flush(e->memo, why) < 0)
+		cli_fail(e->cache_path, why);
 	return 0;
 }
 
@@ -294,6 +377,20 @@ flush(void *arg, char *why)
 	if (stream_flush(e->out, why) < 0)
 		cli_fail(file_name(e->file), why);
 	return 0;
+}
+
+static void
+say_counts(const struct embed *e)
+{
+	if (!e->cli.verbose)
+		return;
+	warnx("%llu records, %llu tokens, %s at cut %zu, %s",
+	    (unsigned long long)e->records, (unsigned long long)e->tokens,
+	    e->model_name, e->cut, ops_describe());
+	if (e->memo)
+		warnx("%s: %llu records were known, %llu are now",
+		    e->cache_path, (unsigned long long)e->known,
+		    (unsigned long long)memo_count(e->memo));
 }
 
 static void
@@ -310,14 +407,12 @@ run(struct embed *e)
 	progress_end(&e->progress);
 	if (rc < 0)
 		cli_die(why);
+	if (e->memo && memo_end(e->memo, why) < 0)
+		cli_fail(e->cache_path, why);
 	if (stream_end(e->out, stream_reader_terminated(e->in), why) < 0)
 		cli_fail(file_name(e->file), why);
 	cli_commit(e->file);
-	if (e->cli.verbose)
-		warnx("%llu records, %llu tokens, %s at cut %zu, %s",
-		    (unsigned long long)e->records,
-		    (unsigned long long)e->tokens, e->model_name, e->cut,
-		    ops_describe());
+	say_counts(e);
 }
 
 static void
@@ -325,11 +420,14 @@ close_all(struct embed *e)
 {
 	for (size_t i = 0; i < team_size(e->team); i++) {
 		free(e->benches[i].x);
+		free(e->benches[i].fresh);
+		free(e->benches[i].records);
 		free(e->benches[i].scratch);
 		free(e->benches[i].starts);
 		free(e->benches[i].tokens);
 	}
 	free(e->benches);
+	memo_free(e->memo);
 	stream_writer_free(e->out);
 	stream_reader_free(e->in);
 	team_free(e->team);
@@ -354,6 +452,8 @@ main(int argc, char **argv)
 	if (stream_reader_reads(e.in, e.file))
 		cli_fail(
 		    file_name(e.file), "input and output are the same file");
+	if (e.cache_path)
+		open_cache(&e);
 	if ((e.out = stream_writer_open(e.file, &e.header, why)) == NULL)
 		cli_die(why);
 	run(&e);

@@ -4,6 +4,7 @@
 
 #include "stream/block.h"
 #include "stream/header.h"
+#include "stream/writer.h"
 #include "sys/buffer.h"
 #include "sys/file.h"
 #include "sys/why.h"
@@ -17,6 +18,7 @@ struct stream_writer {
 	struct stream_header header; /* for sizes; its strings may be gone */
 	size_t vector_size;	     /* bytes of one vector */
 	uint64_t sequence, chain;
+	uint64_t written; /* bytes */
 };
 
 /* Makes room for a block's head; its payload is appended behind. */
@@ -61,9 +63,8 @@ write_header(struct stream_writer *w, const struct stream_header *h, char *why)
 	return rc;
 }
 
-struct stream_writer *
-stream_writer_open(
-    struct file_out *out, const struct stream_header *h, char *why)
+static struct stream_writer *
+new_writer(struct file_out *out, const struct stream_header *h, char *why)
 {
 	struct stream_writer *w = calloc(1, sizeof(*w));
 
@@ -72,9 +73,32 @@ stream_writer_open(
 	w->out = out;
 	w->header = *h;
 	w->vector_size = h->n_embd * stream_dtype_size(h->dtype);
-	if (write_header(w, h, why) < 0) {
+	return w;
+}
+
+struct stream_writer *
+stream_writer_open(
+    struct file_out *out, const struct stream_header *h, char *why)
+{
+	struct stream_writer *w = new_writer(out, h, why);
+
+	if (w && write_header(w, h, why) < 0) {
 		stream_writer_free(w);
 		return NULL;
+	}
+	return w;
+}
+
+struct stream_writer *
+stream_writer_resume(struct file_out *out, const struct stream_header *h,
+    const struct stream_progress *progress, char *why)
+{
+	struct stream_writer *w = new_writer(out, h, why);
+
+	if (w) {
+		w->sequence = progress->sequence;
+		w->chain = progress->chain;
+		w->state = progress->state;
 	}
 	return w;
 }
@@ -108,12 +132,19 @@ stream_write(struct stream_writer *w, const struct record *r, char *why)
 	return w->pending.len < WRITE_AT ? 0 : stream_flush(w, why);
 }
 
+uint64_t
+stream_writer_bytes(const struct stream_writer *w)
+{
+	return w->written + w->pending.len;
+}
+
 int
 stream_flush(struct stream_writer *w, char *why)
 {
 	size_t len = w->pending.len;
 
 	w->pending.len = 0;
+	w->written += len;
 	return file_write(w->out, w->pending.data, len, why);
 }
 

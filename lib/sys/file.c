@@ -211,6 +211,46 @@ file_create(const char *path, char *why)
 	return f;
 }
 
+/* Opens and locks; the size is looked at with the lock held. */
+static int
+open_append(struct file_out *f, const char *path, char *why)
+{
+	f->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0666);
+	if (f->fd < 0)
+		return why_errno(why);
+	if (fstat(f->fd, &f->old) < 0)
+		return why_errno(why);
+	if (!S_ISREG(f->old.st_mode))
+		return why_set(why, "not a regular file");
+	if (flock(f->fd, LOCK_EX | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK
+			   ? why_set(why, "in use by another process")
+			   : why_errno(why);
+	return lseek(f->fd, 0, SEEK_END) < 0 ? why_errno(why) : 0;
+}
+
+struct file_out *
+file_append(const char *path, char *why)
+{
+	struct file_out *f = calloc(1, sizeof(*f));
+
+	if (f == NULL)
+		return why_memory(why);
+	f->dir = f->fd = -1;
+	f->name = path;
+	if (open_append(f, path, why) < 0) {
+		file_abandon(f);
+		return NULL;
+	}
+	return f;
+}
+
+int
+file_descriptor(const struct file_out *f)
+{
+	return f->fd;
+}
+
 int
 file_write(struct file_out *f, const void *p, size_t len, char *why)
 {

@@ -19,6 +19,16 @@ struct file_out;
  */
 struct file_out *file_create(const char *path, char *why);
 
+/*
+ * Opens a regular file for reading and writing at its end, or creates it, and
+ * locks it: fails at once if another process has the lock. file_commit and
+ * file_abandon close it.
+ */
+struct file_out *file_append(const char *path, char *why);
+
+/* The descriptor, which stays f's. */
+int file_descriptor(const struct file_out *f);
+
 /* Writes all len bytes, or fails. */
 int file_write(struct file_out *, const void *, size_t len, char *why);
 

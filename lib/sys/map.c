@@ -56,3 +56,13 @@ map_close(struct map *m)
 	m->data = nothing;
 	m->size = 0;
 }
+
+void
+map_forget(const struct map *m, size_t n)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	if (n >= page)
+		madvise(
+		    (void *)(uintptr_t)m->data, n & ~(page - 1), MADV_DONTNEED);
+}

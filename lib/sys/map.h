@@ -21,4 +21,7 @@ int map_descriptor(struct map *, int fd, char *why);
 
 void map_close(struct map *);
 
+/* The first n bytes are not needed for now: their memory may go. */
+void map_forget(const struct map *, size_t n);
+
 #endif
