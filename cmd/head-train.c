@@ -1,5 +1,6 @@
 /* head-train: labelled hidden states to a head. */
 #include <err.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,7 +18,7 @@
 
 static const char help[] =
     "usage: head-train [-hqVv] -o HEAD [-j N] [-m MODEL] [--batch N]\n"
-    "                  [--dev FILE] [--dropout P] [--epochs N]\n"
+    "                  [--dev FILE|P%] [--dropout P] [--epochs N]\n"
     "                  [--keep last|best] [--lr R] [--names L=NAME,...]\n"
     "                  [--pool last|mean] [--progress auto|on|off]\n"
     "                  [--seed N] [--weight-decay R] [FILE ...]\n"
@@ -26,6 +27,7 @@ static const char help[] =
     "      --batch N        records an update (auto: 32, fewer for small "
     "data)\n"
     "      --dev FILE       labelled hidden states to judge each epoch by\n"
+    "      --dev P%         or P percent of the records, kept from training\n"
     "      --dropout P      in the trained blocks (0.1)\n"
     "      --epochs N       passes over the data (auto: 3, more for small "
     "data)\n"
@@ -58,6 +60,21 @@ struct train {
 	struct progress progress;
 };
 
+/* A file, or a percentage of the records. */
+static void
+parse_dev(struct train *t, const char *arg)
+{
+	size_t len = strlen(arg);
+	char number[16];
+
+	if (len == 0 || arg[len - 1] != '%' || strchr(arg, '/')) {
+		t->dev_path = arg;
+		return;
+	}
+	snprintf(number, sizeof(number), "%.*s", (int)len - 1, arg);
+	t->options.dev_percent = cli_real("--dev", number, 0.01, 90);
+}
+
 static void
 parse_options(struct train *t, int argc, char **argv)
 {
@@ -83,7 +100,7 @@ parse_options(struct train *t, int argc, char **argv)
 			o->batch = cli_count("--batch", optarg, 65536);
 			break;
 		case 257:
-			t->dev_path = optarg;
+			parse_dev(t, optarg);
 			break;
 		case 258:
 			o->dropout = cli_real("--dropout", optarg, 0, 0.9);
@@ -118,7 +135,9 @@ parse_options(struct train *t, int argc, char **argv)
 	cli_ready(&t->cli);
 	if (t->cli.output == NULL)
 		cli_wrong("-o: want a file for the head");
-	if (o->keep == KEEP_BEST && t->dev_path == NULL)
+	if (t->dev_path && o->dev_percent > 0)
+		cli_wrong("--dev: want a file or a percentage, not both");
+	if (o->keep == KEEP_BEST && !t->dev_path && o->dev_percent == 0)
 		cli_wrong("--keep best: want --dev");
 }
 
@@ -241,6 +260,41 @@ open_model(struct train *t)
 	checkpoint_free(checkpoint);
 }
 
+/* Keeps some of the records for the dev set, unrelated to the others. */
+static void
+split_dev(struct train *t)
+{
+	struct examples *e = t->examples;
+	size_t *groups = calloc(e->n + 1, sizeof(*groups));
+	size_t *sizes = calloc(e->n + 1, sizeof(*sizes)), n, largest = 0;
+	char why[WHYSZ];
+
+	if (!groups || !sizes)
+		err(1, "memory");
+	n = cli_groups(t->dir, e, groups);
+	for (size_t i = 0; i < e->n; i++) {
+		if (++sizes[groups[i]] > largest)
+			largest = sizes[groups[i]];
+	}
+	cli_note(&t->cli,
+	    "%zu groups of records that contain one another, the largest of "
+	    "%zu",
+	    n, largest);
+	t->dev = examples_split(e, groups, t->options.dev_percent / 100,
+	    t->options.seed, t->head->K, t->counts, why);
+	if (t->dev == NULL)
+		errx(1, "--dev: %s", why);
+	for (size_t k = 0; k < t->head->K; k++) {
+		if (t->counts[k] == 0)
+			errx(1,
+			    "--dev: no record of class %s is left to train "
+			    "on; take another --seed or a file",
+			    t->head->labels[k]);
+	}
+	free(groups);
+	free(sizes);
+}
+
 static void
 say_examples(const struct train *t, const char *name, const struct examples *e)
 {
@@ -352,6 +406,8 @@ main(int argc, char **argv)
 	if ((t.team = team_open(t.cli.jobs, why)) == NULL)
 		cli_die(why);
 	open_model(&t);
+	if (t.options.dev_percent > 0)
+		split_dev(&t);
 	train_defaults(&t.options, t.examples->n, t.head->shape.C);
 	say_data(&t);
 	train_and_write(&t, out);

@@ -136,6 +136,37 @@ is "$(head-test -q -H "$T/x" --format tsv "$T/dev" | perl -ane '
     "$(sed -n "s/.*epoch $best: .*dev accuracy \([0-9.]*\) .*/\1/p" "$T/log")" \
     'head-test finds the accuracy that head-train told'
 
+# ---- a dev set from the training rows ----
+for ((i = 0; i < 30; i++)); do # rows of which each contains the one before
+	perl -e 'print "w'$i' x is a", " and" x $_, "\t", $_ % 2, "\n" for 0 .. 3'
+done >"$T/chains.tsv"
+printf 'x of\t1\nx of\t0\n' >>"$T/chains.tsv"
+embed <"$T/chains.tsv" >"$T/chains"
+$H --dev 25% --epochs 1 -o "$T/x" "$T/chains" 2>"$T/log"
+is "$(sed -n '1p;/^head-train: [td].*records, /s/, .*//p;/contain.*training/p' \
+    "$T/log")" \
+    "$H: 32 groups of records that contain one another, the largest of 4
+$H: train: 92 records
+$H: dev: 30 records
+$H: 0 of 30 dev records contain, or are contained in, a training record" \
+    '--dev 25%: groups stay together'
+is "$(meta "$T/x" training | grep -o '"dev_percent":[0-9.]*')" \
+    '"dev_percent":25.0' 'the head remembers it'
+is "$(for s in 1 2 3; do
+	$H -q --dev 25% --seed $s --epochs 1 -o "$T/x" "$T/chains"
+	meta "$T/x" dev | grep -o '"id":"[^"]*"'
+done | sort -u | wc -l)" 3 'another seed, another set'
+is "$($H --dev 10% --epochs 1 -o "$T/x" - 2>&1 \
+    < <(printf 'a b c\t1\na b c d\t0\n' | embed) | tail -n 1)" \
+    "$H: --dev: cannot be split: the records hang together" 'one group'
+is "$($H --dev 50% --epochs 1 -o "$T/x" - 2>&1 \
+    < <(printf 'a\t1\nb\t0\n' | embed) | tail -n 1 | sed 's/class ./class K/')" \
+    "$H: --dev: no record of class K is left to train on; take another --seed or a file" \
+    'a class without training rows'
+cp "$T/dev" "$T/10%"
+is "$(cd "$T" && GPT2_MODEL='' $H -o x --dev ./10% --epochs 1 two 2>&1 |
+    grep -c 'dev: 60 records')" 1 'a file of such a name'
+
 # ---- the same bits ----
 train() { # OPTION...: the head's sum
 	$H -q -o "$T/x" --epochs 2 "$@" && sum <"$T/x"
@@ -220,6 +251,10 @@ refused 'T/x: other cut (1, want 0)' '--dev of another cut' --dev "$T/x" \
     "$T/two"
 refused 'T/x: other cut (1, want 0)' 'a second file of another cut' \
     "$T/two" "$T/x"
+fails 2 "$H: --dev: want a number from 0.01 to 90" 'no percentage' \
+    $H -o "$T/none" --dev 100% "$T/two"
+fails 2 "$H: --dev: want a file or a percentage, not both" 'both' \
+    $H -o "$T/none" --dev 10% --dev "$T/dev" "$T/two"
 refused "--pool mean: the stream has only last tokens (run gpt2-embed without \
 --pool)" 'the mean of one token' --pool mean "$T/pooled"
 refused 'T/two: input and output are the same file' 'its own input' \

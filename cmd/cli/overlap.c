@@ -71,3 +71,21 @@ cli_overlap(
 	free(marks);
 	return (size_t)n;
 }
+
+size_t
+cli_groups(const char *dir, const struct examples *e, size_t *groups)
+{
+	struct overlap_set set = { 0 };
+	char why[WHYSZ];
+	struct bpe *bpe = bpe_open(dir, why);
+	long n;
+
+	if (bpe == NULL)
+		cli_fail(dir, why);
+	if (add_texts(&set, bpe, e, why) < 0 ||
+	    (n = overlap_group(&set, groups, why)) < 0)
+		cli_die(why);
+	overlap_clear(&set);
+	bpe_free(bpe);
+	return (size_t)n;
+}

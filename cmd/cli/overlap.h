@@ -12,4 +12,10 @@
 size_t cli_overlap(
     const char *dir, const struct examples *dev, const struct examples *train);
 
+/*
+ * groups (examples) as of overlap_group: no example of one contains, or is
+ * contained in, one of another. Returns how many; exits where that fails.
+ */
+size_t cli_groups(const char *dir, const struct examples *, size_t *groups);
+
 #endif

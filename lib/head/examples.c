@@ -254,6 +254,143 @@ examples_open(const struct stream_cache *cache, const struct head *h, char *why)
 	return gather(cache, &c, why);
 }
 
+/* A group of examples, and what it is sorted by. */
+struct group {
+	uint64_t key;
+	size_t number, n;
+	bool taken;
+};
+
+static int
+compare_groups(const void *a, const void *b)
+{
+	const struct group *x = a, *y = b;
+
+	if (x->key != y->key)
+		return x->key < y->key ? -1 : 1;
+	return x->number < y->number ? -1 : x->number > y->number;
+}
+
+static int
+compare_numbers(const void *a, const void *b)
+{
+	const struct group *x = a, *y = b;
+
+	return x->number < y->number ? -1 : x->number > y->number;
+}
+
+/* Takes groups in the order of a hash, those that still fit, up to target. */
+static void
+take_groups(struct group *list, size_t n, size_t target)
+{
+	size_t taken = 0;
+
+	qsort(list, n, sizeof(*list), compare_groups);
+	for (size_t i = 0; i < n && taken < target; i++) {
+		list[i].taken = taken + list[i].n <= target;
+		taken += list[i].taken ? list[i].n : 0;
+	}
+	qsort(list, n, sizeof(*list), compare_numbers);
+}
+
+/* (groups) of the examples, as yet none taken; *n becomes how many. */
+static struct group *
+list_groups(
+    const struct examples *e, const size_t *groups, uint64_t seed, size_t *n)
+{
+	struct group *list = calloc(e->n + 1, sizeof(*list));
+
+	*n = 0;
+	for (size_t i = 0; list && i < e->n; i++) {
+		uint64_t number = groups[i];
+		struct group *g = &list[number];
+
+		if (g->n++ > 0)
+			continue;
+		g->number = number;
+		g->key = XXH64(&number, sizeof(number), seed);
+		*n = num_max(*n, number + 1);
+	}
+	return list;
+}
+
+/* Counts what the list of examples says; id and duplicates too. */
+static int
+count_examples(struct examples *e, size_t K, size_t *counts, char *why)
+{
+	struct examples_id *id = examples_id_new(why);
+
+	if (id == NULL)
+		return -1;
+	e->parts = e->tokens = e->longest = e->cut = 0;
+	e->duplicates = e->contradictions = 0;
+	memset(counts, 0, K * sizeof(*counts));
+	for (size_t i = 0; i < e->n; i++) {
+		const struct example *x = &e->list[i];
+
+		counts[x->class]++;
+		e->parts += x->parts;
+		for (size_t k = 0; k < x->parts; k++) {
+			struct record r =
+			    stream_cache_record(e->cache, x->first + k);
+
+			examples_id_add(id, &r);
+			e->tokens += r.n_tokens;
+			e->longest = num_max(e->longest, r.n_tokens);
+			e->cut += k == 0 && r.was_cut;
+		}
+	}
+	examples_id_end(id, e->id);
+	return count_duplicates(e, why);
+}
+
+/* Moves the examples of taken groups from e to the other set. */
+static void
+move_examples(struct examples *e, struct examples *taken,
+    const struct group *list, const size_t *groups)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < e->n; i++) {
+		if (list[groups[i]].taken)
+			taken->list[taken->n++] = e->list[i];
+		else
+			e->list[left++] = e->list[i];
+	}
+	e->n = left;
+}
+
+struct examples *
+examples_split(struct examples *e, const size_t *groups, double share,
+    uint64_t seed, size_t K, size_t *counts, char *why)
+{
+	size_t n, target = num_max((size_t)(share * (double)e->n + 0.5), 1);
+	struct group *list = list_groups(e, groups, seed, &n);
+	struct examples *taken = calloc(1, sizeof(*taken));
+	int rc = 0;
+
+	if (taken)
+		taken->list = calloc(e->n, sizeof(*taken->list));
+	if (list == NULL || taken == NULL || taken->list == NULL) {
+		why_memory(why);
+		rc = -1;
+	} else {
+		taken->cache = e->cache;
+		take_groups(list, n, target);
+		move_examples(e, taken, list, groups);
+	}
+	if (rc == 0 && (taken->n == 0 || e->n == 0))
+		rc = why_set(why, "cannot be split: the records hang together");
+	if (rc == 0 && (count_examples(taken, K, counts, why) < 0 ||
+			   count_examples(e, K, counts, why) < 0))
+		rc = -1;
+	free(list);
+	if (rc == 0)
+		return taken;
+	examples_free(taken);
+	return NULL;
+}
+
 void
 examples_free(struct examples *e)
 {

@@ -39,6 +39,15 @@ struct examples *examples_learn(
 struct examples *examples_open(
     const struct stream_cache *, const struct head *, char *why);
 
+/*
+ * Takes about a share of the examples out, whole groups of them, in an order
+ * that depends on seed; groups (n) are numbers as of overlap_group. At least
+ * one example stays and one is taken, or it fails. The examples left and those
+ * taken are counted anew; counts (K) become those of the ones left.
+ */
+struct examples *examples_split(struct examples *, const size_t *groups,
+    double share, uint64_t seed, size_t K, size_t *counts, char *why);
+
 void examples_free(struct examples *);
 
 /* The id of a set as examples have it, record part by record part. */

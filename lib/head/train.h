@@ -22,6 +22,7 @@ struct train_options {
 	double dropout;
 	uint64_t seed;
 	enum train_keep keep;
+	double dev_percent; /* of the records, kept for the dev set; 0: none */
 };
 
 /* What one epoch gave. */

@@ -184,13 +184,13 @@ whole_find(const struct whole *w, uint64_t hash)
 	return w->slots[at];
 }
 
-/*
- * Looks up every run of the texts of s among the whole texts: marks, where
- * given, the texts of s that contain one, and the whole ones contained.
- */
+/* What to do with a run of text i that is the whole text first. */
+typedef void hit_function(void *arg, size_t i, size_t first);
+
+/* Looks up every run of the texts of s among the whole texts. */
 static void
-search(const struct overlap_set *s, const struct whole *w, bool *container,
-    bool *contained)
+search(const struct overlap_set *s, const struct whole *w, hit_function *hit,
+    void *arg)
 {
 	uint64_t power = power_of(OVERLAP_WORDS);
 
@@ -200,16 +200,32 @@ search(const struct overlap_set *s, const struct whole *w, bool *container,
 			size_t count = words(s, i);
 
 			for (size_t k = 0; k + n <= count; k++) {
-				size_t hit =
+				size_t first =
 				    whole_find(w, run_hash(s, i, k, n, power));
 
-				if (hit && container)
-					container[i] = true;
-				for (; hit && contained; hit = w->next[hit - 1])
-					contained[hit - 1] = true;
+				if (first)
+					hit(arg, i, first - 1);
 			}
 		}
 	}
+}
+
+static void
+mark_container(void *arg, size_t i, size_t first)
+{
+	bool *marks = arg;
+
+	(void)first;
+	marks[i] = true;
+}
+
+static void
+mark_contained(void *arg, size_t i, size_t first)
+{
+	bool *marks = arg;
+
+	(void)i;
+	marks[first] = true;
 }
 
 long
@@ -225,11 +241,61 @@ overlap_mark(const struct overlap_set *a, const struct overlap_set *b,
 		whole_close(&of_a);
 		return -1;
 	}
-	search(b, &of_a, NULL, marks);
-	search(a, &of_b, marks, NULL);
+	search(b, &of_a, mark_contained, marks);
+	/* Of equal texts only the last had a place of its own. */
+	for (size_t i = a->n; i-- > 0;) {
+		if (of_a.next[i] && marks[i])
+			marks[of_a.next[i] - 1] = true;
+	}
+	search(a, &of_b, mark_container, marks);
 	whole_close(&of_a);
 	whole_close(&of_b);
 	for (size_t i = 0; i < a->n; i++)
 		count += marks[i];
+	return count;
+}
+
+/* ---- groups: a forest, each text's parent before it or itself ---- */
+
+static size_t
+root(size_t *parents, size_t i)
+{
+	while (parents[i] != i) {
+		parents[i] = parents[parents[i]];
+		i = parents[i];
+	}
+	return i;
+}
+
+static void
+join(void *arg, size_t i, size_t first)
+{
+	size_t *parents = arg, a = root(parents, i), b = root(parents, first);
+
+	parents[num_max(a, b)] = num_min(a, b);
+}
+
+long
+overlap_group(const struct overlap_set *s, size_t *groups, char *why)
+{
+	struct whole w;
+	long count = 0;
+
+	if (whole_open(&w, s, why) < 0)
+		return -1;
+	for (size_t i = 0; i < s->n; i++)
+		groups[i] = i;
+	search(s, &w, join, groups);
+	for (size_t i = 0; i < s->n; i++) {
+		if (w.next[i])
+			join(groups, i, w.next[i] - 1);
+	}
+	whole_close(&w);
+	/* A root comes before the others: numbers take the parents' place. */
+	for (size_t i = 0; i < s->n; i++)
+		groups[i] = root(groups, i);
+	for (size_t i = 0; i < s->n; i++)
+		groups[i] =
+		    groups[i] == i ? (size_t)count++ : groups[groups[i]];
 	return count;
 }

@@ -28,4 +28,11 @@ void overlap_clear(struct overlap_set *);
 long overlap_mark(const struct overlap_set *a, const struct overlap_set *b,
     bool *marks, char *why);
 
+/*
+ * Sets groups (s->n) so that two texts have the same number where one contains
+ * the other, or both belong with a third; numbers begin with 0, in order of
+ * the groups' first texts. Returns how many groups there are, or -1.
+ */
+long overlap_group(const struct overlap_set *s, size_t *groups, char *why);
+
 #endif

@@ -39,7 +39,7 @@ check_known(void)
 
 /* Texts of few different words, so that runs recur. */
 static void
-make_text(char *text, unsigned *state)
+make_text(char *text, unsigned *state, const char *words)
 {
 	size_t n;
 
@@ -48,7 +48,8 @@ make_text(char *text, unsigned *state)
 	text[0] = '\0';
 	for (size_t i = 0; i < n; i++) {
 		*state = *state * 1103515245 + 12345;
-		strcat(text, (*state >> 16) % 3 ? "x " : "y ");
+		strncat(text, words + (*state >> 16) % strlen(words), 1);
+		strcat(text, " ");
 	}
 }
 
@@ -71,8 +72,8 @@ check_random(void)
 	unsigned state = 7;
 
 	for (size_t i = 0; i < N; i++) {
-		make_text(a[i], &state);
-		make_text(b[i], &state);
+		make_text(a[i], &state, "xxy");
+		make_text(b[i], &state, "xxy");
 		overlap_add(&sa, a[i], strlen(a[i]), why);
 		overlap_add(&sb, b[i], strlen(b[i]), why);
 	}
@@ -87,10 +88,61 @@ check_random(void)
 	overlap_clear(&sb);
 }
 
+/* The groups by joining pairs until nothing changes. */
+static long
+group_slowly(char (*texts)[32], size_t n, size_t *groups)
+{
+	bool changed = true;
+	long count = 0;
+
+	for (size_t i = 0; i < n; i++)
+		groups[i] = i;
+	while (changed) {
+		changed = false;
+		for (size_t i = 0; i < n * n; i++) {
+			size_t a = i / n, b = i % n;
+
+			if (groups[a] > groups[b] &&
+			    (contains(texts[a], texts[b]) ||
+				contains(texts[b], texts[a]))) {
+				groups[a] = groups[b];
+				changed = true;
+			}
+		}
+	}
+	for (size_t i = 0; i < n; i++)
+		groups[i] =
+		    groups[i] == i ? (size_t)count++ : groups[groups[i]];
+	return count;
+}
+
+static void
+check_groups(void)
+{
+	enum { N = 200 };
+	static char texts[N][32];
+	static size_t groups[N], want[N];
+	struct overlap_set s = { 0 };
+	unsigned state = 3;
+	long n;
+
+	for (size_t i = 0; i < N; i++) {
+		make_text(texts[i], &state, "abcd");
+		overlap_add(&s, texts[i], strlen(texts[i]), why);
+	}
+	n = group_slowly(texts, N, want);
+	ok(n > 20 && n < N - 20, "%ld groups of %d texts", n, N);
+	ok(overlap_group(&s, groups, why) == n &&
+		memcmp(groups, want, sizeof(want)) == 0,
+	    "the same groups as by comparing all pairs");
+	overlap_clear(&s);
+}
+
 int
 main(void)
 {
 	check_known();
 	check_random();
+	check_groups();
 	return done_testing();
 }
