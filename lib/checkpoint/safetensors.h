@@ -75,6 +75,15 @@ int safetensors_write(struct file_out *, const struct safetensor_out *,
     size_t n, const char *const *keys, const char *const *values, size_t n_meta,
     const char *checksum_key, char *why);
 
+/*
+ * The same without a checksum, for tensors that need not be in memory at once:
+ * data of t is NULL, and read(arg, i, out) fills in the values of tensor i.
+ */
+int safetensors_write_each(struct file_out *, const struct safetensor_out *t,
+    size_t n, const char *const *keys, const char *const *values, size_t n_meta,
+    int (*read)(void *arg, size_t i, float *out, char *why), void *arg,
+    char *why);
+
 /* 0 if that checksum is right; -1, "damaged (checksum)", if not. */
 int safetensors_verify(
     const struct safetensors *, const char *checksum_key, char *why);

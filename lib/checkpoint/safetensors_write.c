@@ -82,6 +82,19 @@ add_metadata(json_t *root, const char *const *keys, const char *const *values,
 	return 0;
 }
 
+static int
+check_values(
+    const struct safetensor_out *t, const float *data, size_t count, char *why)
+{
+	size_t bad = convert_check(data, count);
+	char text[64];
+
+	if (bad == count)
+		return 0;
+	snprintf(text, sizeof(text), "element %zu is not finite", bad);
+	return layout_fault(why, t->name, text);
+}
+
 /* Adds the tensors, one behind the other. */
 static int
 add_tensors(json_t *root, const struct safetensor_out *t, size_t n, char *why)
@@ -89,19 +102,15 @@ add_tensors(json_t *root, const struct safetensor_out *t, size_t n, char *why)
 	size_t begin = 0;
 
 	for (size_t i = 0; i < n; i++, t++) {
-		size_t count, size, end, bad;
+		size_t count, size, end;
 		json_t *value, *shape;
-		char text[64];
 
 		if (!num_mul(num_max(t->rows, 1), t->cols, &count) ||
 		    !num_mul(count, sizeof(float), &size) ||
 		    !num_add(begin, size, &end))
 			return layout_fault(why, t->name, "bad shape");
-		if ((bad = convert_check(t->data, count)) < count) {
-			snprintf(text, sizeof(text),
-			    "element %zu is not finite", bad);
-			return layout_fault(why, t->name, text);
-		}
+		if (t->data && check_values(t, t->data, count, why) < 0)
+			return -1;
 		if (json_object_get(root, t->name))
 			return layout_fault(why, t->name, "listed twice");
 		shape = t->rows ? json_pack("[II]", (json_int_t)t->rows,
@@ -171,12 +180,12 @@ set_checksum(struct buffer *header, const struct safetensor_out *t, size_t n,
 	return 0;
 }
 
-int
-safetensors_write(struct file_out *f, const struct safetensor_out *t, size_t n,
+/* Everything before the first tensor, with zeros for the checksum. */
+static int
+build_header(struct buffer *header, const struct safetensor_out *t, size_t n,
     const char *const *keys, const char *const *values, size_t n_meta,
     const char *checksum_key, char *why)
 {
-	struct buffer header = { 0 };
 	json_t *root = json_object();
 	int rc = 0;
 
@@ -190,14 +199,58 @@ safetensors_write(struct file_out *f, const struct safetensor_out *t, size_t n,
 	if (rc == 0)
 		rc = add_tensors(root, t, n, why);
 	if (rc == 0)
-		rc = format_header(&header, root, why);
+		rc = format_header(header, root, why);
 	json_decref(root);
+	return rc;
+}
+
+int
+safetensors_write(struct file_out *f, const struct safetensor_out *t, size_t n,
+    const char *const *keys, const char *const *values, size_t n_meta,
+    const char *checksum_key, char *why)
+{
+	struct buffer header = { 0 };
+	int rc = build_header(
+	    &header, t, n, keys, values, n_meta, checksum_key, why);
+
 	if (rc == 0 && checksum_key)
 		rc = set_checksum(&header, t, n, checksum_key, why);
 	if (rc == 0)
 		rc = file_write(f, header.data, header.len, why);
 	for (size_t i = 0; rc == 0 && i < n; i++)
 		rc = file_write(f, t[i].data, count_bytes(&t[i]), why);
+	free(header.data);
+	return rc;
+}
+
+int
+safetensors_write_each(struct file_out *f, const struct safetensor_out *t,
+    size_t n, const char *const *keys, const char *const *values, size_t n_meta,
+    int (*read)(void *arg, size_t i, float *out, char *why), void *arg,
+    char *why)
+{
+	struct buffer header = { 0 };
+	int rc = build_header(&header, t, n, keys, values, n_meta, NULL, why);
+	size_t most = 0;
+	float *values_of_one;
+
+	for (size_t i = 0; i < n; i++)
+		most = num_max(most, count_bytes(&t[i]));
+	if ((values_of_one = malloc(most + 1)) == NULL) {
+		why_memory(why);
+		rc = -1;
+	}
+	if (rc == 0)
+		rc = file_write(f, header.data, header.len, why);
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		size_t bytes = count_bytes(&t[i]);
+
+		if ((rc = read(arg, i, values_of_one, why)) == 0 &&
+		    (rc = check_values(&t[i], values_of_one,
+			 bytes / sizeof(float), why)) == 0)
+			rc = file_write(f, values_of_one, bytes, why);
+	}
+	free(values_of_one);
 	free(header.data);
 	return rc;
 }

@@ -49,7 +49,7 @@ static bool
 is_wanted(const char *base)
 {
 	static const char *const names[] = { "config.json", "vocab.json",
-		"merges.txt", "tokenizer.json",
+		"merges.txt", "tokenizer.json", "gpt2-filters.json",
 		"model.safetensors.index.json" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

@@ -1,6 +1,4 @@
 /* Heads in files; see head.h. */
-#include <jansson.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,14 +7,10 @@
 #include "gpt2/forward.h"
 #include "head/head.h"
 #include "head/labels.h"
-#include "stream/header.h"
-#include "sys/num.h"
+#include "head/meta.h"
 #include "sys/why.h"
 
-enum { HEAD_VERSION = 0 };
-
 static const char checksum_key[] = "checksum";
-static const char *const pools[] = { "last", "mean", NULL };
 
 struct head *
 head_new(char *why)
@@ -54,34 +48,6 @@ head_free(struct head *h)
 
 /* ---- writing ---- */
 
-static char *
-format_labels(const struct head *h)
-{
-	json_t *list = json_array();
-	char *text;
-
-	for (size_t i = 0; i < h->K; i++)
-		json_array_append_new(
-		    list, json_pack("[s, s]", h->labels[i], h->names[i]));
-	text = json_array_size(list) == h->K ? json_dumps(list, JSON_COMPACT)
-					     : NULL;
-	json_decref(list);
-	return text;
-}
-
-/* What of the network the stream's header does not say. */
-static char *
-format_network(const struct head *h)
-{
-	json_t *json = json_pack("{s:i, s:f, s:s, s:f}", "version",
-	    HEAD_VERSION, "layer_norm_epsilon", (double)h->shape.epsilon,
-	    "pool", pools[h->pool], "temperature", (double)h->temperature);
-	char *text = json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(9));
-
-	json_decref(json);
-	return text;
-}
-
 static int
 write_tensors(const struct head *h, struct file_out *out,
     const char *const *keys, const char *const *values, size_t n_meta,
@@ -116,113 +82,30 @@ write_tensors(const struct head *h, struct file_out *out,
 int
 head_write(const struct head *h, struct file_out *out, char *why)
 {
-	static const char *const keys[] = { "format", "stream", "network",
-		"labels", "training", "data", "dev", checksum_key };
-	char *stream = stream_header_format(&h->stream, why);
-	char *network = format_network(h);
-	char *labels = format_labels(h);
-	const char *values[] = { "gpt2-head", stream, network, labels,
-		h->training ? h->training : "{}", h->data ? h->data : "{}",
-		h->dev ? h->dev : "{}", "00000000000000000000000000000000" };
-	int rc = -1;
+	const char *keys[HEAD_META + 2] = { "format",
+		[HEAD_META + 1] = checksum_key };
+	const char *values[HEAD_META + 2] = { "gpt2-head" };
+	char *meta[HEAD_META] = { NULL };
+	int rc = head_meta_format(h, meta, why);
 
-	if (stream && network && labels)
-		rc = write_tensors(
-		    h, out, keys, values, sizeof(keys) / sizeof(keys[0]), why);
-	else if (stream)
-		why_set(why, "a label is not UTF-8");
-	free(stream);
-	free(network);
-	free(labels);
+	for (size_t i = 0; i < HEAD_META; i++) {
+		keys[i + 1] = head_meta_keys[i];
+		values[i + 1] = meta[i];
+	}
+	values[HEAD_META + 1] = "";
+	if (rc == 0)
+		rc = write_tensors(h, out, keys, values, HEAD_META + 2, why);
+	for (size_t i = 0; i < HEAD_META; i++)
+		free(meta[i]);
 	return rc;
 }
 
 /* ---- reading ---- */
 
-static char *
-get_string(const struct safetensors *file, const char *key)
+static const char *
+get_meta(const void *file, const char *key)
 {
-	const char *s = safetensors_meta(file, key);
-
-	return s ? strdup(s) : NULL;
-}
-
-static json_t *
-get_json(const struct safetensors *file, const char *key)
-{
-	const char *s = safetensors_meta(file, key);
-	json_error_t error;
-
-	return s ? json_loads(s, JSON_REJECT_DUPLICATES, &error) : NULL;
-}
-
-static int
-read_stream(struct head *h, const struct safetensors *file, char *why)
-{
-	const char *text = safetensors_meta(file, "stream");
-	struct stream_header_owned owned;
-
-	if (text == NULL)
-		return why_set(why, "no stream in its metadata");
-	if (stream_header_parse(
-		&owned, (const uint8_t *)text, strlen(text), why) < 0)
-		return -1;
-	h->stream = owned.header;
-	h->prefix = owned.prefix;
-	h->suffix = owned.suffix;
-	h->model_name = owned.model_name;
-	if (h->stream.kind != STREAM_HIDDEN)
-		return why_set(why, "its stream is not of hidden states");
-	h->shape.L = h->stream.n_layer;
-	h->shape.H = h->stream.n_head;
-	h->shape.C = h->stream.n_embd;
-	return 0;
-}
-
-static int
-read_network(struct head *h, const struct safetensors *file, char *why)
-{
-	json_t *json = get_json(file, "network");
-	const char *pool = json_string_value(json_object_get(json, "pool"));
-	const json_t *version = json_object_get(json, "version");
-	double epsilon =
-	    json_number_value(json_object_get(json, "layer_norm_epsilon"));
-	double temperature =
-	    json_number_value(json_object_get(json, "temperature"));
-	int rc = 0;
-
-	h->shape.epsilon = (float)epsilon;
-	h->temperature = (float)temperature;
-	h->pool = pool && strcmp(pool, "mean") == 0 ? HEAD_MEAN : HEAD_LAST;
-	if (json_is_integer(version) &&
-	    json_integer_value(version) != HEAD_VERSION)
-		rc = why_set(why, "version %lld, this program reads %d",
-		    (long long)json_integer_value(version), HEAD_VERSION);
-	else if (!json_is_integer(version) || pool == NULL ||
-		 strcmp(pool, pools[h->pool]) != 0 ||
-		 (h->pool == HEAD_MEAN && h->stream.pool == POOL_LAST) ||
-		 !(h->shape.epsilon > 0) || !isfinite(h->shape.epsilon) ||
-		 !isfinite(h->temperature) || !(h->temperature > 0))
-		rc = why_set(why, "bad value in its metadata");
-	json_decref(json);
-	return rc;
-}
-
-/* One [label, name] pair of the list. */
-static int
-read_label(struct head *h, const json_t *pair, size_t i)
-{
-	const char *label = json_string_value(json_array_get(pair, 0));
-	const char *name = json_string_value(json_array_get(pair, 1));
-
-	if (!label || !name || strlen(label) > MOST_LABEL ||
-	    strlen(name) > MOST_LABEL)
-		return -1;
-	h->labels[i] = strdup(label);
-	h->names[i] = strdup(name);
-	if (!h->labels[i] || !h->names[i])
-		return -1;
-	return i > 0 && labels_compare(h->labels[i - 1], label) >= 0 ? -1 : 0;
+	return safetensors_meta(file, key);
 }
 
 int
@@ -237,31 +120,6 @@ head_check_names(const struct head *h, char *why)
 		k = why_set(why, "two classes have one name");
 	labels_free(names);
 	return k < 0 ? -1 : 0;
-}
-
-static int
-read_labels(struct head *h, const struct safetensors *file, char *why)
-{
-	json_t *list = get_json(file, "labels");
-	size_t n = json_array_size(list);
-	int rc = 0;
-
-	if (n < 2 || n > MOST_CLASSES) {
-		json_decref(list);
-		return why_set(why, "has %zu classes", n);
-	}
-	h->labels = calloc(n, sizeof(char *));
-	h->names = calloc(n, sizeof(char *));
-	if (h->labels && h->names)
-		h->K = n;
-	else
-		rc = -1;
-	for (size_t i = 0; rc == 0 && i < n; i++)
-		rc = read_label(h, json_array_get(list, i), i);
-	json_decref(list);
-	if (rc < 0)
-		return why_set(why, "bad labels in its metadata");
-	return head_check_names(h, why);
 }
 
 static int
@@ -312,12 +170,8 @@ read_head(struct head *h, const struct safetensors *file, char *why)
 	if (format == NULL || strcmp(format, "gpt2-head") != 0)
 		return why_set(why, "not a head (run head-train)");
 	if (safetensors_verify(file, checksum_key, why) < 0 ||
-	    read_stream(h, file, why) < 0 || read_network(h, file, why) < 0 ||
-	    read_labels(h, file, why) < 0)
+	    head_meta_read(h, get_meta, file, why) < 0)
 		return -1;
-	h->training = get_string(file, "training");
-	h->data = get_string(file, "data");
-	h->dev = get_string(file, "dev");
 	return read_top(h, file, why);
 }
 
