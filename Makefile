@@ -10,7 +10,7 @@ VERSION = 0.1
 NEED    = gcc libc6-dev pkg-config libutf8proc-dev libarchive-dev zlib1g-dev \
           libjansson-dev libxxhash-dev libcsv-dev
 TESTS   = libopenblas0 perl mandoc shellcheck clang clang-format strace parallel \
-          xz-utils zstd zip
+          xz-utils zstd zip curl
 DEMO    = PATH=$(CURDIR)/$B/bin:$$PATH
 
 WARN    = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes
@@ -23,11 +23,12 @@ LDLIBS  = -Wl,--as-needed $(shell pkg-config --libs $(PKG) 2>/dev/null) -lcsv -l
 
 LIB     = $(patsubst %.c,$B/%.o,$(wildcard lib/*/*.c))
 CLI     = $(patsubst %.c,$B/%.o,$(wildcard cmd/cli/*.c))
-PROGS   = $(patsubst cmd/%.c,$B/bin/%,$(wildcard cmd/*.c))
+PROGS   = $(patsubst cmd/%.c,$B/bin/%,$(wildcard cmd/*.c)) \
+          $(patsubst cmd/%.sh,$B/bin/%,$(wildcard cmd/*.sh))
 UNITS   = $(patsubst tests/unit/%.c,$B/tests/%,$(wildcard tests/unit/*.c))
 SOURCES = $(wildcard lib/*/*.[ch] lib/*/*/*.[ch] cmd/*.c cmd/cli/*.[ch] \
           tests/unit/*.[ch])
-SCRIPTS = $(wildcard examples/*.sh tests/*.sh tests/*.t .ci/run)
+SCRIPTS = $(wildcard cmd/*.sh examples/*.sh tests/*.sh tests/*.t .ci/run)
 
 # Kernels: one source, compiled for each instruction set.
 ISAS    = generic $(if $(filter x86_64%,$(shell $(CC) -dumpmachine 2>/dev/null)),avx2 avx512)
@@ -63,6 +64,10 @@ $B/libgpt2.a: $(LIB)
 $B/bin/%: $B/cmd/%.o $(CLI) $B/libgpt2.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -pthread $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$B/bin/%: cmd/%.sh
+	@mkdir -p $(@D)
+	install -m 755 $< $@
 
 $B/tests/%: $B/tests/unit/%.o $B/libgpt2.a
 	@mkdir -p $(@D)
@@ -111,10 +116,17 @@ install: setup
 	for s in 1 5 7; do d=$(DESTDIR)$(PREFIX)/share/man/man$$s; \
 	    install -d $$d && install -m 644 man/*.$$s $$d; done
 
+uninstall:
+	cd $(DESTDIR)$(PREFIX)/bin && rm -f $(notdir $(PROGS))
+	rm -rf $(DESTDIR)$(PREFIX)/share/gpt2-filters
+	for s in 1 5 7; do (cd man && ls *.$$s) | (cd \
+	    $(DESTDIR)$(PREFIX)/share/man/man$$s && xargs rm -f); done
+
 clean:
 	rm -rf $B
 
 -include $(shell find $B -name '*.d' 2>/dev/null)
 
-.PHONY: all demo check setup setup-tests lint asan install clean
+.PHONY: all demo check setup setup-tests lint asan install \
+        uninstall clean
 .SECONDARY:

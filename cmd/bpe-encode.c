@@ -16,6 +16,7 @@
 #include "stream/stream.h"
 #include "sys/file.h"
 #include "sys/num.h"
+#include "text/member.h"
 #include "text/reader.h"
 #include "text/rows.h"
 
@@ -23,7 +24,7 @@ static const char help[] =
     "usage: bpe-encode [-0hqVv] [-H HEAD] [-m MODEL] [-o FILE] [--exact]\n"
     "                  [--format lines|tsv|csv|jsonl|fasttext] [--header]\n"
     "                  [--text FIELD] [--label FIELD] [--id FIELD]\n"
-    "                  [--max-tokens N]\n"
+    "                  [--max-tokens N] [--member NAME]\n"
     "                  [--long split|head|tail|error] [--prefix TEXT]\n"
     "                  [--suffix TEXT] [--special literal|parse|error]\n"
     "                  [--bad-rows stop|empty] [--records A-B]\n"
@@ -43,6 +44,7 @@ static const char help[] =
     "      --long W       too long: split (default), keep head or tail, error\n"
     "  -m, --model M      directory or name of the model ($GPT2_MODEL)\n"
     "      --max-tokens N tokens of a record at most (as the model has)\n"
+    "      --member NAME  the file of that name in tar or zip archives\n"
     "  -o, --output F     write F, replaced whole, instead of stdout\n"
     "      --prefix TEXT  put TEXT before every text\n"
     "      --progress W   auto, on or off\n"
@@ -62,6 +64,7 @@ enum {
 	OPT_LABEL,
 	OPT_LONG,
 	OPT_MAX_TOKENS,
+	OPT_MEMBER,
 	OPT_PREFIX,
 	OPT_RECORDS,
 	OPT_SPECIAL,
@@ -77,7 +80,7 @@ struct encode {
 	size_t max_tokens; /* 0: not given */
 	enum prepare_long rule;
 	uint64_t first, last; /* records to encode, from 1 */
-	const char *head_path;
+	const char *head_path, *member;
 
 	struct head *head;
 	struct bpe *bpe;
@@ -166,6 +169,7 @@ parse_options(struct encode *e, int argc, char **argv)
 		{ "label", required_argument, NULL, OPT_LABEL },
 		{ "long", required_argument, NULL, OPT_LONG },
 		{ "max-tokens", required_argument, NULL, OPT_MAX_TOKENS },
+		{ "member", required_argument, NULL, OPT_MEMBER },
 		{ "null", no_argument, NULL, '0' },
 		{ "prefix", required_argument, NULL, OPT_PREFIX },
 		{ "records", required_argument, NULL, OPT_RECORDS },
@@ -190,6 +194,8 @@ parse_options(struct encode *e, int argc, char **argv)
 		else if (c == OPT_MAX_TOKENS)
 			e->max_tokens =
 			    cli_number("--max-tokens", optarg, 1, 1048576);
+		else if (c == OPT_MEMBER)
+			e->member = optarg;
 		else if (c == OPT_RECORDS)
 			cli_range("--records", optarg, &e->first, &e->last);
 		else if (!take_preparation(e, c) && !take_rows(e, c))
@@ -367,27 +373,44 @@ format_of(const struct encode *e, const char *path)
 	return e->rows.format;
 }
 
-static void
-encode_file(struct encode *e, const char *path)
+/* The operand, or the wanted member of it; an error ends the program. */
+static int
+open_file(struct encode *e, const char *path, const char *name)
 {
 	const bool is_stdin = strcmp(path, "-") == 0;
-	const char *name = is_stdin ? "stdin" : path;
-	struct rows_options options = e->rows;
-	struct rows *rows;
-	struct stat st;
+	int fd = STDIN_FILENO, archive;
 	char why[WHYSZ];
-	int fd = STDIN_FILENO;
+	struct stat st;
 
-	options.format = format_of(e, path);
 	if (!is_stdin && (fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
 		fail_input(e, name, strerror(errno));
 	if (fstat(fd, &st) == 0 && file_is_same(e->file, &st))
 		cli_fail(name, "input and output are the same file");
+	if (e->member == NULL)
+		return fd;
+	archive = fd;
+	if ((fd = member_open(archive, e->member, why)) < 0)
+		fail_input(e, name, why);
+	if (!is_stdin)
+		close(archive);
+	return fd;
+}
+
+static void
+encode_file(struct encode *e, const char *path)
+{
+	const char *name = strcmp(path, "-") == 0 ? "stdin" : path;
+	struct rows_options options = e->rows;
+	int fd = open_file(e, path, name);
+	struct rows *rows;
+	char why[WHYSZ];
+
+	options.format = format_of(e, e->member ? e->member : path);
 	if ((rows = rows_open(fd, &options, why)) == NULL)
 		fail_input(e, name, why);
 	encode_rows(e, rows, name);
 	rows_free(rows);
-	if (!is_stdin)
+	if (fd != STDIN_FILENO)
 		close(fd);
 }
 

@@ -12,6 +12,7 @@
 #include "gpt2/forward.h"
 #include "gpt2/model.h"
 #include "head/describe.h"
+#include "head/score.h"
 #include "head/train.h"
 #include "sys/file.h"
 #include "sys/team.h"
@@ -356,6 +357,37 @@ show_epoch(void *arg, const struct train_epoch *e)
 		    e->epoch, e->loss, rate, e->seconds);
 }
 
+/* What the head is worth on the dev set, as head-test would say it. */
+static void
+say_dev(struct train *t)
+{
+	size_t K = t->head->K;
+	double *p = calloc(t->dev->n * K, sizeof(*p));
+	char why[WHYSZ];
+	struct score *score = score_new(K, why);
+	struct score_result r;
+
+	if (p == NULL || score == NULL)
+		err(1, "memory");
+	if (head_evaluate(t->head, t->dev, t->team, p, why) < 0)
+		cli_die(why);
+	for (size_t i = 0; i < t->dev->n; i++) {
+		const struct example *e = &t->dev->list[i];
+		struct record first =
+		    stream_cache_record(t->dev->cache, e->first);
+
+		score_add(score, e->class, p + i * K, first.was_cut);
+	}
+	r = score_result(score);
+	cli_note(&t->cli,
+	    "dev: accuracy %.2f %% (95 %%: %.2f to %.2f), macro F1 %.4f, log "
+	    "loss %.4f",
+	    100 * r.accuracy, 100 * r.low, 100 * r.high, r.macro_f1,
+	    r.log_loss);
+	score_free(score);
+	free(p);
+}
+
 static void
 close_all(struct train *t)
 {
@@ -412,6 +444,8 @@ main(int argc, char **argv)
 	say_data(&t);
 	train_and_write(&t, out);
 	cli_commit(out);
+	if (t.dev && !t.cli.quiet)
+		say_dev(&t);
 	close_all(&t);
 	return 0;
 }

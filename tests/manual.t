@@ -83,7 +83,9 @@ mkdir -p "$T/files/SST-2" "$T/bin"
 		done
 	} >train.tsv # 60 rows
 	sed 's/^a /what a /' train.tsv >dev.tsv
+	printf '{"id":%s,"text":"%s"}\n' 7 Dull. 8 Joy. >reviews.jsonl
 	cp train.tsv dev.tsv SST-2
+	zip -qr SST-2.zip SST-2
 	bpe-encode train.tsv | gpt2-embed >train.hid
 	bpe-encode dev.tsv | gpt2-embed >dev.hid
 	bpe-encode reviews.txt | gpt2-embed >reviews.hid
