@@ -174,9 +174,15 @@ run(struct test *t)
 static void
 say_notes(struct test *t)
 {
-	char id[STREAM_IDSZ], *dev = head_dev_id(t->judges.list[0].head);
+	const struct judge *j = &t->judges.list[0];
+	const struct stream_header *h = &j->head->stream;
+	char id[STREAM_IDSZ], *dev = head_dev_id(j->head);
 
 	examples_id_end(t->id, id);
+	if (t->cli.verbose)
+		cli_note(&t->cli,
+		    "%s: %zu classes, cut %zu of %zu, model %s, id %s", j->path,
+		    j->head->K, h->cut, h->n_layer, h->model_name, h->model);
 	if (dev && strcmp(dev, id) == 0)
 		cli_note(&t->cli, "this is the head's own dev set");
 	free(dev);

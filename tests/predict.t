@@ -209,4 +209,7 @@ for ((i = 1; i < size; i += size / 70)); do
 	[ "$(wc -l <"$T/err") $(wc -c <"$T/out")" = '1 0' ] || missed+=" $i?"
 done
 is "$missed" '' 'a head cut short or with a flipped bit is noticed'
+is "$($H -v -H "$T/a.head" "$T/train" 2>&1 >/dev/null | grep -c \
+    "$(stream-cat -i "$T/train" | sed -n 's/^model id *//p')\$")" 1 \
+    'the model by its id'
 done_testing
