@@ -30,13 +30,19 @@ SOURCES = $(wildcard lib/*/*.[ch] lib/*/*/*.[ch] cmd/*.c cmd/cli/*.[ch] \
           tests/unit/*.[ch])
 SCRIPTS = $(wildcard cmd/*.sh examples/*.sh tests/*.sh tests/*.t .ci/run)
 
-# Kernels: one source, compiled for each instruction set.
-ISAS    = generic $(if $(filter x86_64%,$(shell $(CC) -dumpmachine 2>/dev/null)),avx2 avx512)
+# Kernels: two sources, compiled for each instruction set.
+X86    := $(filter x86_64%,$(shell $(CC) -dumpmachine 2>/dev/null))
+ISAS    = generic $(if $(X86),avx2 avx512)
+DOTS    = generic $(if $(X86),avx2 avxvnni avx512vnni avx512bf16)
 generic = -DOPS_GENERIC
 avx2    = -DOPS_AVX2 -mavx2 -mfma -mf16c
+avxvnni = $(avx2) -mavxvnni
 avx512  = -DOPS_AVX512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c
+avx512vnni = $(avx512) -mavx512vnni
+avx512bf16 = $(avx512vnni) -mavx512bf16
 KERNELS = $(ISAS:%=$B/lib/ops/kernels.%.o)
-LIB    += $(KERNELS)
+DOTOBJS = $(DOTS:%=$B/lib/ops/dots.%.o)
+LIB    += $(KERNELS) $(DOTOBJS)
 
 all: $(PROGS)
 
@@ -48,6 +54,10 @@ demo: setup
 check: setup-tests
 	@$(MAKE) -s -j2 all $(UNITS)
 	@$(DEMO) UNITS=$(CURDIR)/$B/tests prove -j2 tests/*.t $(UNITS)
+
+$(DOTOBJS): $B/lib/ops/dots.%.o: lib/ops/kernels/dots.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -O3 -fno-math-errno $($*) -c -o $@ $<
 
 $(KERNELS): $B/lib/ops/kernels.%.o: lib/ops/kernels/kernels.c
 	@mkdir -p $(@D)

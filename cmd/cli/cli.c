@@ -144,9 +144,11 @@ cli_option(struct cli *cli, int c, const char *help)
 static void
 describe(void)
 {
-	printf("kernels: %s\nlibraries: jansson %s, xxHash %d.%d.%d",
-	    ops_describe(), jansson_version_str(), XXH_VERSION_MAJOR,
-	    XXH_VERSION_MINOR, XXH_VERSION_RELEASE);
+	printf("kernels: %s, bf16 and int8 %s\nlibraries: jansson %s, xxHash "
+	       "%d.%d.%d",
+	    ops_describe(OPS_F32), ops_describe(OPS_BF16),
+	    jansson_version_str(), XXH_VERSION_MAJOR, XXH_VERSION_MINOR,
+	    XXH_VERSION_RELEASE);
 	if (utf8proc_version)
 		printf(", utf8proc %s", utf8proc_version());
 	putchar('\n');

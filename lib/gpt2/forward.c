@@ -10,6 +10,7 @@
 
 struct gpt2_block {
 	struct gpt2_shape shape;
+	enum ops_precision precision;
 	float
 	    *tensors[BLOCK_TENSORS]; /* matrices packed, vectors as they are */
 	float *memory;
@@ -29,7 +30,8 @@ gpt2_floats(size_t n, char *why)
 }
 
 struct gpt2_block *
-gpt2_block_new(const struct gpt2_shape *shape, char *why)
+gpt2_block_new(
+    const struct gpt2_shape *shape, enum ops_precision precision, char *why)
 {
 	struct gpt2_block *b = calloc(1, sizeof(*b));
 	size_t at[BLOCK_TENSORS], size = 0;
@@ -37,12 +39,15 @@ gpt2_block_new(const struct gpt2_shape *shape, char *why)
 	if (b == NULL)
 		return why_memory(why);
 	b->shape = *shape;
+	b->precision = precision;
 	for (size_t i = 0; i < BLOCK_TENSORS; i++) {
 		struct gpt2_tensor t = gpt2_block_tensor(shape, 0, i);
 
 		at[i] = size;
 		size += num_round(
-		    t.matrix ? ops_packed_size(t.rows, t.cols) : t.cols, ALIGN);
+		    t.matrix ? ops_packed_size(precision, t.rows, t.cols)
+			     : t.cols,
+		    ALIGN);
 	}
 	if ((b->memory = gpt2_floats(size, why)) == NULL) {
 		free(b);
@@ -59,15 +64,16 @@ gpt2_block_set(struct gpt2_block *b, size_t i, const float *w)
 	struct gpt2_tensor t = gpt2_block_tensor(&b->shape, 0, i);
 
 	if (t.matrix)
-		ops_pack(b->tensors[i], w, t.rows, t.cols);
+		ops_pack(b->tensors[i], w, b->precision, t.rows, t.cols);
 	else
 		memcpy(b->tensors[i], w, t.cols * sizeof(*w));
 }
 
 struct gpt2_block *
-gpt2_block_open(const struct gpt2_shape *shape, const float *w, char *why)
+gpt2_block_open(const struct gpt2_shape *shape, const float *w,
+    enum ops_precision precision, char *why)
 {
-	struct gpt2_block *b = gpt2_block_new(shape, why);
+	struct gpt2_block *b = gpt2_block_new(shape, precision, why);
 
 	for (size_t i = 0; b && i < BLOCK_TENSORS; i++)
 		gpt2_block_set(b, i, w + gpt2_block_tensor(shape, 0, i).offset);
@@ -101,6 +107,17 @@ norm(const struct gpt2_block *b, float *out, const float *x, size_t weight,
 	    b->shape.epsilon, M, b->shape.C);
 }
 
+/* out (M, N) of x (M, K) and a matrix (K, N) of the block with its bias. */
+static void
+multiply(const struct gpt2_block *b, float *out, const float *x, size_t weight,
+    enum ops_after after, size_t M)
+{
+	struct gpt2_tensor t = gpt2_block_tensor(&b->shape, 0, weight);
+
+	ops_product(out, t.cols, x, t.rows, b->tensors[weight],
+	    b->tensors[weight + 1], b->precision, after, M, t.rows, t.cols);
+}
+
 /* x (M, C) += mlp(norm(x)). */
 static void
 run_mlp(const struct gpt2_block *b, float *x, size_t M, float *scratch)
@@ -110,10 +127,8 @@ run_mlp(const struct gpt2_block *b, float *x, size_t M, float *scratch)
 	float *fc = scratch + M * C; /* (M, 4C) */
 
 	norm(b, y, x, LN_2_WEIGHT, M);
-	ops_product(fc, 4 * C, y, C, b->tensors[FC_WEIGHT], b->tensors[FC_BIAS],
-	    OPS_GELU, M, C, 4 * C);
-	ops_product(x, C, fc, 4 * C, b->tensors[MLP_PROJ_WEIGHT],
-	    b->tensors[MLP_PROJ_BIAS], OPS_ADD, M, 4 * C, C);
+	multiply(b, fc, y, FC_WEIGHT, OPS_GELU, M);
+	multiply(b, x, fc, MLP_PROJ_WEIGHT, OPS_ADD, M);
 }
 
 /* qkv (M, 3C) of the norm of x (M, C). */
@@ -121,11 +136,8 @@ static void
 run_qkv(
     const struct gpt2_block *b, float *qkv, float *y, const float *x, size_t M)
 {
-	size_t C = b->shape.C;
-
 	norm(b, y, x, LN_1_WEIGHT, M);
-	ops_product(qkv, 3 * C, y, C, b->tensors[ATTN_WEIGHT],
-	    b->tensors[ATTN_BIAS], OPS_SET, M, C, 3 * C);
+	multiply(b, qkv, y, ATTN_WEIGHT, OPS_SET, M);
 }
 
 void
@@ -145,8 +157,7 @@ gpt2_block_run(const struct gpt2_block *b, float *x, const size_t *starts,
 		ops_attention(att + starts[i] * C, C, q, 3 * C, q + C,
 		    q + 2 * C, 3 * C, NULL, scores, 0, T, H, C / H);
 	}
-	ops_product(x, C, att, C, b->tensors[ATTN_PROJ_WEIGHT],
-	    b->tensors[ATTN_PROJ_BIAS], OPS_ADD, M, C, C);
+	multiply(b, x, att, ATTN_PROJ_WEIGHT, OPS_ADD, M);
 	run_mlp(b, x, M, scratch);
 }
 
@@ -174,7 +185,6 @@ gpt2_block_run_last(const struct gpt2_block *b, float *out, const float *x,
 		memcpy(
 		    out + i * C, x + (starts[i] + T - 1) * C, C * sizeof(*x));
 	}
-	ops_product(out, C, att, C, b->tensors[ATTN_PROJ_WEIGHT],
-	    b->tensors[ATTN_PROJ_BIAS], OPS_ADD, B, C, C);
+	multiply(b, out, att, ATTN_PROJ_WEIGHT, OPS_ADD, B);
 	run_mlp(b, out, B, scratch);
 }

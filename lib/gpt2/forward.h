@@ -8,20 +8,22 @@
 #include <stddef.h>
 
 #include "gpt2/table.h"
+#include "ops/ops.h"
 
-/* A block with its matrices packed for ops_product. */
+/* A block with its matrices packed for ops_product of a precision. */
 struct gpt2_block;
 
 /* Packs the tensors of a block that lie in w as table.h says; NULL: memory. */
 struct gpt2_block *gpt2_block_open(
-    const struct gpt2_shape *, const float *w, char *why);
+    const struct gpt2_shape *, const float *w, enum ops_precision, char *why);
 void gpt2_block_free(struct gpt2_block *);
 
 /*
  * The same in steps, so that threads can share the work: an empty block, and
  * tensor i of it; the block copies what it needs.
  */
-struct gpt2_block *gpt2_block_new(const struct gpt2_shape *, char *why);
+struct gpt2_block *gpt2_block_new(
+    const struct gpt2_shape *, enum ops_precision, char *why);
 void gpt2_block_set(struct gpt2_block *, size_t i, const float *w);
 
 /* Floats of scratch memory for M tokens in records of at most T. */

@@ -152,8 +152,8 @@ load(struct gpt2_model *m, const struct checkpoint *checkpoint,
 
 /* With pack false the blocks stay away: enough for the id. */
 static struct gpt2_model *
-open_model(const struct checkpoint *checkpoint, size_t cut, struct team *team,
-    bool pack, char *why)
+open_model(const struct checkpoint *checkpoint, size_t cut,
+    enum ops_precision precision, struct team *team, bool pack, char *why)
 {
 	const struct checkpoint_config *c = checkpoint_config(checkpoint);
 	struct gpt2_model *m = calloc(1, sizeof(*m));
@@ -169,7 +169,7 @@ open_model(const struct checkpoint *checkpoint, size_t cut, struct team *team,
 	m->blocks = calloc(cut + 1, sizeof(struct gpt2_block *));
 	whole = m->wte && m->wpe && m->blocks;
 	for (size_t i = 0; whole && pack && i < cut; i++) {
-		m->blocks[i] = gpt2_block_new(&m->shape, why);
+		m->blocks[i] = gpt2_block_new(&m->shape, precision, why);
 		whole = m->blocks[i] != NULL;
 	}
 	if (!whole || load(m, checkpoint, team, why) < 0) {
@@ -181,16 +181,17 @@ open_model(const struct checkpoint *checkpoint, size_t cut, struct team *team,
 
 struct gpt2_model *
 gpt2_model_open(const struct checkpoint *checkpoint, size_t cut,
-    struct team *team, char *why)
+    enum ops_precision precision, struct team *team, char *why)
 {
-	return open_model(checkpoint, cut, team, true, why);
+	return open_model(checkpoint, cut, precision, team, true, why);
 }
 
 int
 gpt2_identify(char id[33], const struct checkpoint *checkpoint, size_t cut,
     struct team *team, char *why)
 {
-	struct gpt2_model *m = open_model(checkpoint, cut, team, false, why);
+	struct gpt2_model *m =
+	    open_model(checkpoint, cut, OPS_F32, team, false, why);
 
 	if (m == NULL)
 		return -1;

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "gpt2/table.h"
+#include "ops/ops.h"
 
 struct checkpoint;
 struct checkpoint_config;
@@ -14,12 +15,13 @@ struct team;
 struct gpt2_model;
 
 /*
- * Reads and packs what lies below the cut, 0 … L, on the team's threads.
+ * Reads what lies below the cut, 0 … L, and packs it for the precision, on the
+ * team's threads.
  * Nothing of the checkpoint is needed afterwards. NULL: a tensor is missing
  * or wrong, or there is no memory. gpt2_model_free(NULL) is allowed.
  */
-struct gpt2_model *gpt2_model_open(
-    const struct checkpoint *, size_t cut, struct team *, char *why);
+struct gpt2_model *gpt2_model_open(const struct checkpoint *, size_t cut,
+    enum ops_precision, struct team *, char *why);
 void gpt2_model_free(struct gpt2_model *);
 
 struct gpt2_shape gpt2_shape(const struct checkpoint_config *);

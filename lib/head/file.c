@@ -200,7 +200,6 @@ head_fits(const struct head *h, const char *path,
 	char reason[WHYSZ];
 
 	want.dtype = stream->dtype;
-	want.precision = stream->precision;
 	if (want.cut == want.n_layer && h->pool == HEAD_LAST)
 		want.pool = stream->pool;
 	if (stream_header_compare(stream, &want, reason) == 0)

@@ -18,8 +18,8 @@ enum head_pool { HEAD_LAST, HEAD_MEAN };
  * Strings and arrays are the head's own, and head_free releases them.
  */
 struct head {
-	/* The stream it reads; its strings belong to the head. dtype and
-	 * precision are those it was trained on, and bind nobody. */
+	/* The stream it reads; its strings belong to the head. dtype is that
+	 * it was trained on, and binds nobody. */
 	struct stream_header stream;
 	char *prefix, *suffix, *model_name; /* what stream points to */
 

@@ -34,7 +34,7 @@ pack_score(struct head_net *n, const float *score, char *why)
 	size_t C = n->shape.C, K = n->K;
 	float *turned = gpt2_floats(C * K, why);
 
-	n->score = gpt2_floats(ops_packed_size(C, K), why);
+	n->score = gpt2_floats(ops_packed_size(OPS_F32, C, K), why);
 	n->zeros = gpt2_floats(K, why);
 	if (!turned || !n->score || !n->zeros) {
 		free(turned);
@@ -45,7 +45,7 @@ pack_score(struct head_net *n, const float *score, char *why)
 		for (size_t c = 0; c < C; c++)
 			turned[c * K + k] = score[k * C + c];
 	}
-	ops_pack(n->score, turned, C, K);
+	ops_pack(n->score, turned, OPS_F32, C, K);
 	free(turned);
 	return 0;
 }
@@ -62,8 +62,8 @@ pack(struct head_net *n, const struct head *h, char *why)
 		return -1;
 	}
 	for (size_t i = 0; i < blocks(n); i++) {
-		n->blocks[i] = gpt2_block_open(
-		    &n->shape, h->top + i * gpt2_block_size(&n->shape), why);
+		n->blocks[i] = gpt2_block_open(&n->shape,
+		    h->top + i * gpt2_block_size(&n->shape), OPS_F32, why);
 		if (n->blocks[i] == NULL)
 			return -1;
 	}
@@ -206,7 +206,8 @@ head_net_run(const struct head_net *n, float *logp,
 		    records[b], probe, C, dtype);
 	}
 	run_blocks(n, pooled, x, starts, B, rest + num_round(2 * (B + 1), 16));
-	ops_product(logp, K, pooled, C, n->score, n->zeros, OPS_SET, B, C, K);
+	ops_product(
+	    logp, K, pooled, C, n->score, n->zeros, OPS_F32, OPS_SET, B, C, K);
 	for (size_t b = 0; b < B; b++)
 		log_softmax(logp + b * K, K, n->temperature);
 }

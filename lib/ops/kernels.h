@@ -8,15 +8,17 @@
 
 #include "ops/ops.h"
 
-struct ops_kernels {
-	const char *isa;
+/* The products of one precision. */
+struct ops_products {
 	size_t panel; /* columns of a panel of packed weights */
 
+	size_t (*packed_size)(size_t K, size_t N);
 	void (*pack)(float *packed, const float *w, size_t K, size_t N);
 	void (*product)(float *out, size_t out_stride, const float *x,
 	    size_t x_stride, const float *packed, const float *bias,
 	    enum ops_after, size_t M, size_t K, size_t N);
 
+	/* For training; NULL for int8. */
 	void (*linear)(float *out, size_t out_stride, const float *x,
 	    size_t x_stride, const float *w, size_t w_stride, const float *bias,
 	    size_t M, size_t K, size_t N);
@@ -26,6 +28,18 @@ struct ops_kernels {
 	void (*linear_weight)(float *dw, size_t dw_stride, const float *x,
 	    size_t x_stride, const float *dy, size_t dy_stride, size_t M,
 	    size_t K, size_t N);
+};
+
+/* Those that a processor may have instructions of their own for. */
+struct ops_dots {
+	const char *isa;
+	struct ops_products bf16, int8;
+};
+
+struct ops_kernels {
+	const char *isa;
+	struct ops_products f32;
+
 	void (*linear_bias)(
 	    float *db, const float *dy, size_t dy_stride, size_t M, size_t N);
 
@@ -69,14 +83,18 @@ struct ops_kernels {
 
 /*
  * The table called isa, or where the processor lacks it, or isa is NULL or
- * unknown, the best that it has.
+ * unknown, the best that it has. That of the dots called avx512 is the best of
+ * the two with such vectors.
  */
 const struct ops_kernels *ops_kernels_find(const char *isa);
+const struct ops_dots *ops_dots_find(const char *isa);
 
 extern const struct ops_kernels ops_kernels_generic;
+extern const struct ops_dots ops_dots_generic;
 #ifdef __x86_64__
-extern const struct ops_kernels ops_kernels_avx2;
-extern const struct ops_kernels ops_kernels_avx512;
+extern const struct ops_kernels ops_kernels_avx2, ops_kernels_avx512;
+extern const struct ops_dots ops_dots_avx2, ops_dots_avxvnni,
+    ops_dots_avx512vnni, ops_dots_avx512bf16;
 #endif
 
 #endif

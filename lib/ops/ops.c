@@ -2,11 +2,14 @@
 #include "ops/ops.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __x86_64__
+#include <cpuid.h>
+#endif
 
 #include "ops/kernels.h"
-#include "sys/num.h"
 
 /* Every F16C processor with AVX2 has both; clang 14 cannot ask for it. */
 const struct ops_kernels *
@@ -32,6 +35,54 @@ ops_kernels_find(const char *isa)
 #endif
 }
 
+#ifdef __x86_64__
+
+/* AVX-VNNI: leaf 7, subleaf 1, EAX bit 4; gcc 12 cannot ask for it. */
+static bool
+has_avxvnni(void)
+{
+	unsigned a = 0, b, c, d;
+
+	return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 4 & 1);
+}
+
+/* The best dots for vectors of the kernels' kind. */
+static const struct ops_dots *
+best_dots(const struct ops_kernels *k)
+{
+	if (k == &ops_kernels_avx512 && __builtin_cpu_supports("avx512vnni"))
+		return __builtin_cpu_supports("avx512bf16")
+			   ? &ops_dots_avx512bf16
+			   : &ops_dots_avx512vnni;
+	if (k != &ops_kernels_generic)
+		return has_avxvnni() ? &ops_dots_avxvnni : &ops_dots_avx2;
+	return &ops_dots_generic;
+}
+
+#endif
+
+const struct ops_dots *
+ops_dots_find(const char *isa)
+{
+#ifdef __x86_64__
+	const struct ops_kernels *k = ops_kernels_find(isa);
+	const struct ops_dots *best = best_dots(k);
+
+	if (isa == NULL)
+		return best;
+	if (strcmp(isa, "avx512vnni") == 0 && best == &ops_dots_avx512bf16)
+		return &ops_dots_avx512vnni;
+	if (strcmp(isa, "avx2") == 0 && k == &ops_kernels_avx2)
+		return &ops_dots_avx2;
+	if (strcmp(isa, "avxvnni") == 0 && has_avxvnni())
+		return &ops_dots_avxvnni;
+	return best;
+#else
+	(void)isa;
+	return &ops_dots_generic;
+#endif
+}
+
 /* Threads that come first together all store the same. */
 static const struct ops_kernels *
 kernels(void)
@@ -47,30 +98,55 @@ kernels(void)
 	return k;
 }
 
-const char *
-ops_describe(void)
+static const struct ops_dots *
+dots(void)
 {
-	return kernels()->isa;
+	static _Atomic(const struct ops_dots *) chosen;
+	const struct ops_dots *d =
+	    atomic_load_explicit(&chosen, memory_order_relaxed);
+
+	if (d == NULL) {
+		d = ops_dots_find(getenv("GPT2_ISA"));
+		atomic_store_explicit(&chosen, d, memory_order_relaxed);
+	}
+	return d;
+}
+
+static const struct ops_products *
+products(enum ops_precision precision)
+{
+	if (precision == OPS_BF16)
+		return &dots()->bf16;
+	if (precision == OPS_INT8)
+		return &dots()->int8;
+	return &kernels()->f32;
+}
+
+const char *
+ops_describe(enum ops_precision precision)
+{
+	return precision == OPS_F32 ? kernels()->isa : dots()->isa;
 }
 
 size_t
-ops_packed_size(size_t K, size_t N)
+ops_packed_size(enum ops_precision precision, size_t K, size_t N)
 {
-	return K * num_round(N, kernels()->panel);
+	return products(precision)->packed_size(K, N);
 }
 
 void
-ops_pack(float *packed, const float *w, size_t K, size_t N)
+ops_pack(float *packed, const float *w, enum ops_precision precision, size_t K,
+    size_t N)
 {
-	kernels()->pack(packed, w, K, N);
+	products(precision)->pack(packed, w, K, N);
 }
 
 void
 ops_product(float *out, size_t out_stride, const float *x, size_t x_stride,
-    const float *packed, const float *bias, enum ops_after after, size_t M,
-    size_t K, size_t N)
+    const float *packed, const float *bias, enum ops_precision precision,
+    enum ops_after after, size_t M, size_t K, size_t N)
 {
-	kernels()->product(
+	products(precision)->product(
 	    out, out_stride, x, x_stride, packed, bias, after, M, K, N);
 }
 
@@ -79,7 +155,7 @@ ops_linear(float *out, size_t out_stride, const float *x, size_t x_stride,
     const float *w, size_t w_stride, const float *bias, size_t M, size_t K,
     size_t N)
 {
-	kernels()->linear(
+	kernels()->f32.linear(
 	    out, out_stride, x, x_stride, w, w_stride, bias, M, K, N);
 }
 
@@ -87,7 +163,7 @@ void
 ops_linear_input(float *dx, size_t dx_stride, const float *dy, size_t dy_stride,
     const float *w, size_t w_stride, int add, size_t M, size_t K, size_t N)
 {
-	kernels()->linear_input(
+	kernels()->f32.linear_input(
 	    dx, dx_stride, dy, dy_stride, w, w_stride, add, M, K, N);
 }
 
@@ -95,7 +171,7 @@ void
 ops_linear_weight(float *dw, size_t dw_stride, const float *x, size_t x_stride,
     const float *dy, size_t dy_stride, size_t M, size_t K, size_t N)
 {
-	kernels()->linear_weight(
+	kernels()->f32.linear_weight(
 	    dw, dw_stride, x, x_stride, dy, dy_stride, M, K, N);
 }
 

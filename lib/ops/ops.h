@@ -16,14 +16,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum ops_precision { OPS_F32, OPS_BF16, OPS_INT8 };
+
 /*
- * The kernels in use, for --version: "generic", "avx2" or "avx512". They are
- * chosen at the first call of any kernel from what the processor has;
+ * The kernels in use, for --version and -v: "generic", "avx2", "avx512" ...
+ * They are chosen at the first call of any kernel from what the processor has;
  * GPT2_ISA=generic|avx2|avx512 asks for others.
  */
-const char *ops_describe(void);
+const char *ops_describe(enum ops_precision);
 
-/* ---- products with frozen weights, packed once ---- */
+/*
+ * ---- products with frozen weights, packed once ----
+ *
+ * bf16: x and w are rounded to bfloat16, sums are float32. int8: w has a scale
+ * for each column, x one for each 128 neighbouring numbers of a row; within
+ * these the sums are exact. Subnormal numbers count as 0.
+ */
 
 enum ops_after {
 	OPS_SET,  /* out = x w + b */
@@ -32,15 +40,16 @@ enum ops_after {
 };
 
 /* Floats that w (K, N) takes when packed. */
-size_t ops_packed_size(size_t K, size_t N);
+size_t ops_packed_size(enum ops_precision, size_t K, size_t N);
 
 /* Packs w (K, N) for these kernels into packed, aligned to 64 bytes. */
-void ops_pack(float *packed, const float *w, size_t K, size_t N);
+void ops_pack(
+    float *packed, const float *w, enum ops_precision, size_t K, size_t N);
 
 /* out (M, N) from x (M, K), packed w (K, N) and bias (N). */
 void ops_product(float *out, size_t out_stride, const float *x, size_t x_stride,
-    const float *packed, const float *bias, enum ops_after, size_t M, size_t K,
-    size_t N);
+    const float *packed, const float *bias, enum ops_precision, enum ops_after,
+    size_t M, size_t K, size_t N);
 
 /* ---- products for training, where the weights change at every step ---- */
 

@@ -360,8 +360,8 @@ test_choice(void)
 		ops_kernels_find("avx2") != &ops_kernels_generic,
 	    "avx2 where there is more than generic");
 	setenv("GPT2_ISA", "generic", 1);
-	ok(strcmp(ops_describe(), "generic") == 0, "GPT2_ISA is heeded");
-	ok(ops_packed_size(3, 1) == 3 * ops_kernels_generic.panel,
+	ok(strcmp(ops_describe(OPS_F32), "generic") == 0, "GPT2_ISA is heeded");
+	ok(ops_packed_size(OPS_F32, 3, 1) == 3 * ops_kernels_generic.f32.panel,
 	    "the packed size is that of the kernels in use");
 }
 

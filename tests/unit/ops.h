@@ -27,6 +27,49 @@ each_isa(void (*each)(const struct ops_kernels *))
 	}
 }
 
+/* The products of one table in one precision. */
+struct products {
+	char name[32];
+	enum ops_precision precision;
+	const struct ops_products *k;
+};
+
+/* Calls each with the products of every precision that can be run. */
+static inline void
+each_products(void (*each)(const struct products *))
+{
+	static const char *const names[] = { "generic", "avx2", "avx512" };
+	static const char *const dots[] = { "generic", "avx2", "avxvnni",
+		"avx512vnni", "avx512bf16" };
+	struct products p;
+
+	for (size_t i = 0; i < 3; i++) {
+		const struct ops_kernels *k = ops_kernels_find(names[i]);
+
+		if (strcmp(k->isa, names[i]) != 0)
+			continue;
+		snprintf(p.name, sizeof(p.name), "f32 by %s", names[i]);
+		p.precision = OPS_F32;
+		p.k = &k->f32;
+		each(&p);
+	}
+	for (size_t i = 0; i < 5; i++) {
+		const struct ops_dots *d = ops_dots_find(dots[i]);
+
+		if (strcmp(d->isa, dots[i]) != 0) {
+			ok(1, "%s # SKIP not this processor", dots[i]);
+			continue;
+		}
+		for (int n = OPS_BF16; n <= OPS_INT8; n++) {
+			p.precision = (enum ops_precision)n;
+			p.k = n == OPS_BF16 ? &d->bf16 : &d->int8;
+			snprintf(p.name, sizeof(p.name), "%s by %s",
+			    n == OPS_BF16 ? "bf16" : "int8", dots[i]);
+			each(&p);
+		}
+	}
+}
+
 /* xorshift64*: Vigna 2016. */
 static inline uint64_t
 random_bits(void)

@@ -77,30 +77,81 @@ matrix(size_t M, size_t N, int random)
 	return a;
 }
 
-static double
-product_error(const struct ops_kernels *t, struct shape s, enum ops_after after)
+/* The bfloat16 nearest to x, ties to even. */
+static float
+round_bf16(float x)
 {
-	size_t stride = s.N + GAP, panels = (s.N + t->panel - 1) / t->panel;
+	uint32_t bits;
+
+	memcpy(&bits, &x, sizeof(bits));
+	bits += 0x7fff + (bits >> 16 & 1);
+	bits &= 0xffff0000;
+	memcpy(&x, &bits, sizeof(x));
+	return x;
+}
+
+/* n numbers at a distance become whole numbers to 127 times their scale. */
+static void
+round_int8(float *x, size_t stride, size_t n)
+{
+	float most = 0;
+
+	for (size_t i = 0; i < n; i++)
+		most = fmaxf(most, fabsf(x[i * stride]));
+	for (size_t i = 0; i < n && most > 0; i++)
+		x[i * stride] =
+		    rintf(x[i * stride] * (127 / most)) * (most / 127);
+}
+
+/* x (M, K) and w (K, N) become what products of the precision see of them. */
+static void
+round_inputs(float *x, float *w, enum ops_precision precision, struct shape s)
+{
+	enum { CHAIN = 128 };
+	size_t row = s.K + GAP;
+
+	if (precision == OPS_BF16) {
+		for (size_t i = 0; i < s.M * row; i++)
+			x[i] = round_bf16(x[i]);
+		for (size_t i = 0; i < s.K * s.N; i++)
+			w[i] = round_bf16(w[i]);
+	} else if (precision == OPS_INT8) {
+		for (size_t r = 0; r < s.M; r++)
+			for (size_t k = 0; k < s.K; k += CHAIN)
+				round_int8(x + r * row + k, 1,
+				    s.K - k < CHAIN ? s.K - k : CHAIN);
+		for (size_t i = 0; i < s.N; i++)
+			round_int8(w + i, s.N, s.K);
+	}
+}
+
+static double
+product_error(const struct products *t, struct shape s, enum ops_after after)
+{
+	size_t stride = s.N + GAP;
 	float *x = matrix(s.M, s.K, 1), *w = random_floats(s.K * s.N);
 	float *bias = random_floats(s.N), *out = matrix(s.M, s.N, 1);
-	float *packed = floats(s.K * panels * t->panel);
+	float *packed = floats(t->k->packed_size(s.K, s.N));
+	float *old = floats(s.M * stride);
 	double *want = calloc(s.M * s.N, sizeof(*want));
 	double *size = calloc(s.M * s.N, sizeof(*size)), error;
 
+	memcpy(old, out, s.M * stride * sizeof(*old));
+	t->k->pack(packed, w, s.K, s.N);
+	t->k->product(
+	    out, stride, x, s.K + GAP, packed, bias, after, s.M, s.K, s.N);
+	round_inputs(x, w, t->precision, s);
 	reference(want, size, x, s.K + GAP, 1, w, s.N, 1, s);
 	for (size_t i = 0; i < s.M * s.N; i++) {
-		double old = (double)out[i / s.N * stride + i % s.N];
+		double was = (double)old[i / s.N * stride + i % s.N];
 
 		want[i] += (double)bias[i % s.N];
-		size[i] += fabs((double)bias[i % s.N]) + fabs(old);
+		size[i] += fabs((double)bias[i % s.N]) + fabs(was);
 		if (after == OPS_GELU)
 			want[i] = gelu(want[i]);
 		else if (after == OPS_ADD)
-			want[i] += old;
+			want[i] += was;
 	}
-	t->pack(packed, w, s.K, s.N);
-	t->product(
-	    out, stride, x, s.K + GAP, packed, bias, after, s.M, s.K, s.N);
 	error = worst(out, stride, want, size, s);
 	if (!gaps_kept(out, s.M, s.N))
 		error = INFINITY;
@@ -109,13 +160,14 @@ product_error(const struct ops_kernels *t, struct shape s, enum ops_after after)
 	free(bias);
 	free(out);
 	free(packed);
+	free(old);
 	free(want);
 	free(size);
 	return error;
 }
 
 static void
-test_product(const struct ops_kernels *t)
+test_product(const struct products *t)
 {
 	static const struct shape shapes[] = { { 1, 1, 1 }, { 3, 5, 7 },
 		{ 15, 64, 33 }, { 29, 255, 31 }, { 57, 257, 65 },
@@ -126,52 +178,54 @@ test_product(const struct ops_kernels *t)
 		for (int after = OPS_SET; after <= OPS_ADD; after++)
 			error = fmax(error,
 			    product_error(t, shapes[i], (enum ops_after)after));
-	ok(error < 1, "%s: products, bias, GELU and sum: error %.2f", t->isa,
+	ok(error < 1, "%s: products, bias, GELU and sum: error %.2f", t->name,
 	    error);
 	error = 0;
 	for (size_t M = 1; M <= 40; M++)
 		error = fmax(error,
 		    product_error(t, (struct shape){ M, 37, 130 }, OPS_SET));
-	ok(error < 1, "%s: products of 1 to 40 rows: error %.2f", t->isa,
+	ok(error < 1, "%s: products of 1 to 40 rows: error %.2f", t->name,
 	    error);
 }
 
 /* One row at every place among 1 to 40 rows of random numbers. */
 static void
-test_invariance(const struct ops_kernels *t)
+test_invariance(const struct products *t)
 {
 	enum { K = 300, N = 197, MOST = 40 };
-	float *packed = floats(K * 256), *w = random_floats(K * N);
-	float *row = random_floats(K), *bias = random_floats(N);
+	float *packed = floats(t->k->packed_size(K, N));
+	float *w = random_floats(K * N), *row = random_floats(K);
 	float *x = random_floats(MOST * K), *out = floats(MOST * N);
-	float *alone[3], *linear = floats(N);
+	float *bias = random_floats(N), *alone[3], *linear = floats(N);
 	size_t differ = 0, tried = 0;
 
-	t->pack(packed, w, K, N);
+	t->k->pack(packed, w, K, N);
 	for (int after = OPS_SET; after <= OPS_ADD; after++) {
 		alone[after] = floats(N);
-		t->product(alone[after], N, row, K, packed, bias,
+		t->k->product(alone[after], N, row, K, packed, bias,
 		    (enum ops_after)after, 1, K, N);
 	}
-	t->linear(linear, N, row, K, w, N, bias, 1, K, N);
+	if (t->k->linear)
+		t->k->linear(linear, N, row, K, w, N, bias, 1, K, N);
 	for (size_t M = 1; M <= MOST; M++)
-		for (size_t at = 0; at < M; at++) {
+		for (size_t at = 0; at < M; at++, tried++) {
 			int after = (int)(random_bits() % 3);
 
 			for (size_t i = 0; i < M * K; i++)
 				x[i] = random_float();
 			memset(out, 0, MOST * N * sizeof(*out));
 			memcpy(x + at * K, row, K * sizeof(*x));
-			t->product(out, N, x, K, packed, bias,
+			t->k->product(out, N, x, K, packed, bias,
 			    (enum ops_after)after, M, K, N);
-			tried++;
 			differ += memcmp(out + at * N, alone[after],
 				      N * sizeof(*out)) != 0;
-			t->linear(out, N, x, K, w, N, bias, M, K, N);
+			if (t->k->linear == NULL)
+				continue;
+			t->k->linear(out, N, x, K, w, N, bias, M, K, N);
 			differ +=
 			    memcmp(out + at * N, linear, N * sizeof(*out)) != 0;
 		}
-	ok(differ == 0, "%s: a row's bits at %zu places: %zu differ", t->isa,
+	ok(differ == 0, "%s: a row's bits at %zu places: %zu differ", t->name,
 	    tried, differ);
 	for (int after = OPS_SET; after <= OPS_ADD; after++)
 		free(alone[after]);
@@ -184,9 +238,78 @@ test_invariance(const struct ops_kernels *t)
 	free(out);
 }
 
+/* A number that is none spoils its row, and no other. */
+static void
+test_infinite(const struct products *t)
+{
+	enum { M = 3, K = 300, N = 40 };
+	static const float bad[] = { NAN, -INFINITY };
+	float *packed = floats(t->k->packed_size(K, N));
+	float *w = random_floats(K * N), *x = random_floats(M * K);
+	float *bias = floats(N), *out = floats(M * N);
+	size_t wrong = 0;
+
+	t->k->pack(packed, w, K, N);
+	for (size_t i = 0; i < 2; i++) {
+		x[K + 290] = bad[i];
+		t->k->product(out, N, x, K, packed, bias, OPS_SET, M, K, N);
+		for (size_t n = 0; n < N; n++)
+			wrong += !isfinite(out[n]) || isfinite(out[N + n]) ||
+				 !isfinite(out[2 * N + n]);
+	}
+	ok(wrong == 0, "%s: infinities and NaNs go through", t->name);
+	free(packed);
+	free(w);
+	free(x);
+	free(bias);
+	free(out);
+}
+
+/*
+ * The generic kernels' sums of int8 are those of all, to the last bit; the
+ * bf16 of AVX2 those of the processor's instruction.
+ */
+static void
+test_same(const struct products *t)
+{
+	enum { M = 17, K = 700, N = 90 };
+	const struct ops_products *other = t->precision == OPS_INT8
+					       ? &ops_dots_generic.int8
+					       : &ops_dots_find("avx2")->bf16;
+	const struct ops_products *kernels[2] = { t->k, other };
+	float *w = random_floats(K * N), *x = random_floats(M * K);
+	float *bias = random_floats(N), *out[2];
+	double worst = 0;
+
+	if (t->precision == OPS_F32)
+		return;
+	for (size_t i = 0; i < 2; i++) {
+		float *packed = floats(kernels[i]->packed_size(K, N));
+
+		out[i] = floats(M * N);
+		kernels[i]->pack(packed, w, K, N);
+		kernels[i]->product(
+		    out[i], N, x, K, packed, bias, OPS_SET, M, K, N);
+		free(packed);
+	}
+	for (size_t i = 0; i < M * N; i++)
+		worst =
+		    fmax(worst, fabs((double)out[0][i] - (double)out[1][i]));
+	if (t->precision == OPS_INT8)
+		ok(worst == 0, "%s: the bits of all kernels", t->name);
+	else
+		ok(worst < 1e-5, "%s: as the other kernels to %.1e", t->name,
+		    worst);
+	free(w);
+	free(x);
+	free(bias);
+	free(out[0]);
+	free(out[1]);
+}
+
 /* The three products of training for x (M, K), w (K, N), dy (M, N). */
 static double
-training_error(const struct ops_kernels *t, struct shape s, int add)
+training_error(const struct products *t, struct shape s, int add)
 {
 	size_t k = s.K + GAP, n = s.N + GAP, most = (s.M + s.K) * (s.K + s.N);
 	float *x = matrix(s.M, s.K, 1), *w = matrix(s.K, s.N, 1);
@@ -196,12 +319,25 @@ training_error(const struct ops_kernels *t, struct shape s, int add)
 	double *want = calloc(most, sizeof(*want)), error;
 	double *size = calloc(most, sizeof(*size));
 
+	t->k->linear(y, n, x, k, w, n, bias, s.M, s.K, s.N);
+	for (int i = 0; i <= add; i++)
+		t->k->linear_input(dx, k, dy, n, w, n, i, s.M, s.K, s.N);
+	for (int i = 0; i < 2; i++)
+		t->k->linear_weight(dw, n, x, k, dy, n, s.M, s.K, s.N);
+	if (t->precision == OPS_BF16) {
+		for (size_t i = 0; i < s.M * k; i++)
+			x[i] = round_bf16(x[i]);
+		for (size_t i = 0; i < s.K * n; i++)
+			w[i] = round_bf16(w[i]);
+		for (size_t i = 0; i < s.M * n; i++)
+			dy[i] = round_bf16(dy[i]);
+	}
+
 	for (size_t i = 0; i < s.M * s.N; i++) {
 		want[i] = (double)bias[i % s.N];
 		size[i] = fabs(want[i]);
 	}
 	reference(want, size, x, k, 1, w, n, 1, s);
-	t->linear(y, n, x, k, w, n, bias, s.M, s.K, s.N);
 	error = worst(y, n, want, size, s);
 
 	memset(want, 0, most * sizeof(*want));
@@ -209,18 +345,14 @@ training_error(const struct ops_kernels *t, struct shape s, int add)
 	for (int i = 0; i <= add; i++)
 		reference(want, size, dy, n, 1, w, 1, n,
 		    (struct shape){ s.M, s.N, s.K });
-	for (int i = 0; i <= add; i++)
-		t->linear_input(dx, k, dy, n, w, n, i, s.M, s.K, s.N);
 	error = fmax(
 	    error, worst(dx, k, want, size, (struct shape){ s.M, s.N, s.K }));
 
 	memset(want, 0, most * sizeof(*want));
 	memset(size, 0, most * sizeof(*size));
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 2; i++)
 		reference(want, size, x, 1, k, dy, n, 1,
 		    (struct shape){ s.K, s.M, s.N });
-		t->linear_weight(dw, n, x, k, dy, n, s.M, s.K, s.N);
-	}
 	error = fmax(
 	    error, worst(dw, n, want, size, (struct shape){ s.K, s.M, s.N }));
 	if (!gaps_kept(y, s.M, s.N) || !gaps_kept(dx, s.M, s.K) ||
@@ -239,16 +371,18 @@ training_error(const struct ops_kernels *t, struct shape s, int add)
 }
 
 static void
-test_training(const struct ops_kernels *t)
+test_training(const struct products *t)
 {
 	static const struct shape shapes[] = { { 1, 1, 1 }, { 3, 5, 7 },
 		{ 15, 64, 33 }, { 29, 255, 31 }, { 57, 257, 65 },
 		{ 261, 17, 270 }, { 13, 290, 300 } };
 	double error = 0;
 
+	if (t->k->linear == NULL)
+		return;
 	for (size_t i = 0; i < sizeof(shapes) / sizeof(*shapes); i++)
 		error = fmax(error, training_error(t, shapes[i], (int)i % 2));
-	ok(error < 1, "%s: products for training: error %.2f", t->isa, error);
+	ok(error < 1, "%s: products for training: error %.2f", t->name, error);
 }
 
 static void
@@ -292,8 +426,8 @@ test_openblas(const struct ops_kernels *t)
 	zero = floats(N);
 	blas = floats(M * N);
 	packed = floats(K * N);
-	t->pack(packed, w, K, N);
-	t->product(out, N, x, K, packed, zero, OPS_SET, M, K, N);
+	t->f32.pack(packed, w, K, N);
+	t->f32.product(out, N, x, K, packed, zero, OPS_SET, M, K, N);
 	sgemm(ROW_MAJOR, PLAIN, PLAIN, M, N, K, 1, x, K, w, N, 0, blas, N);
 	for (size_t i = 0; i < M * N; i++)
 		worst = fmax(worst, fabs((double)out[i] - (double)blas[i]));
@@ -309,9 +443,11 @@ test_openblas(const struct ops_kernels *t)
 int
 main(void)
 {
-	each_isa(test_product);
-	each_isa(test_invariance);
-	each_isa(test_training);
+	each_products(test_product);
+	each_products(test_invariance);
+	each_products(test_infinite);
+	each_products(test_same);
+	each_products(test_training);
 	each_isa(test_bias);
 	each_isa(test_openblas);
 	return done_testing();

@@ -4,14 +4,23 @@
  * options for it. Only the table is visible outside.
  */
 #include <math.h>
+#include <stdbool.h>
 
 #include "ops/kernels.h"
 
 #include "ops/kernels/gelu.c"
 
+#include "ops/kernels/f32.h"
+
+#define KIND(name) f32_##name
+#include "ops/kernels/tile.c"
+
 #include "ops/kernels/product.c"
 
+#include "ops/kernels/pack.c"
+
 #include "ops/kernels/linear.c"
+#undef KIND
 
 #include "ops/kernels/norm.c"
 
@@ -36,12 +45,15 @@
 
 const struct ops_kernels TABLE = {
 	.isa = ISA,
-	.panel = PANEL,
-	.pack = pack,
-	.product = product,
-	.linear = linear,
-	.linear_input = linear_input,
-	.linear_weight = linear_weight,
+	.f32 = {
+		.panel = PANEL,
+		.packed_size = f32_packed_size,
+		.pack = f32_pack,
+		.product = f32_product,
+		.linear = f32_linear,
+		.linear_input = f32_linear_input,
+		.linear_weight = f32_linear_weight,
+	},
 	.linear_bias = linear_bias,
 	.norm = norm,
 	.norm_input = norm_input,

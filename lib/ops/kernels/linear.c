@@ -1,11 +1,14 @@
 /*
- * Products for training: the weights change at every step, so both sides are
- * packed as they are used, the right side by blocks of BLOCK_K x RIGHT into
- * 256 KiB of stack. The sum over k is one of block sums, in order; so the bits
- * of a result depend on its row and column alone, here too.
- *
- * Part of kernels.c, behind product.c.
+ * A template, see tile.h: products for training. The weights change at every
+ * step, so both sides are packed as they are used, the right side by blocks of
+ * BLOCK_K x RIGHT words into 256 KiB of stack. The sum over k is one of block
+ * sums, in order; so the bits of a result depend on its row and column alone,
+ * here too.
  */
+#include "ops/kernels/tile.h"
+
+#ifndef OPS_KERNELS_LINEAR
+#define OPS_KERNELS_LINEAR
 
 enum { RIGHT = 256 }; /* columns of the right side at once */
 
@@ -25,80 +28,6 @@ fetch_row(const float *p, size_t stride, size_t rows)
 	}
 }
 
-/* panels from w (k, n), row by row; zeros fill the last one. */
-static void
-right_copy(
-    struct right *right, const float *w, size_t stride, size_t k, size_t n)
-{
-	for (size_t i = 0; i < k; i++) {
-		const float *from = w + i * stride;
-		float *to = right->panels + i * PANEL;
-		size_t j = 0;
-
-		for (; j + PANEL <= n; j += PANEL, to += k * PANEL) {
-			fetch_row(from + j, stride, k - i);
-			vec_store(to, vec_load(from + j));
-			vec_store(to + LANES, vec_load(from + j + LANES));
-		}
-		if (j < n) {
-			memcpy(to, from + j, (n - j) * sizeof(float));
-			memset(
-			    to + n - j, 0, (PANEL - (n - j)) * sizeof(float));
-		}
-	}
-}
-
-/*
- * to (columns, LANES) at to_stride = the transpose of from (rows, columns),
- * rows <= LANES; zeros stand for the rows that are missing.
- */
-static void
-transpose(float *to, size_t to_stride, const float *from, size_t from_stride,
-    size_t rows, size_t columns)
-{
-	for (size_t j = 0; j < columns; j += LANES) {
-		size_t n = num_min(LANES, columns - j);
-		vec a[LANES];
-
-		for (size_t i = 0; i < LANES; i++) {
-			const float *p = from + i * from_stride + j;
-
-			if (i >= rows)
-				a[i] = vec_all(0);
-			else
-				a[i] = n < LANES ? vec_load_part(p, n)
-						 : vec_load(p);
-		}
-		vec_transpose(a);
-		for (size_t i = 0; i < n; i++, to += to_stride)
-			vec_store(to, a[i]);
-	}
-}
-
-/* panels from the transpose of w (n, k). */
-static void
-right_transpose(
-    struct right *right, const float *w, size_t stride, size_t k, size_t n)
-{
-	for (size_t j = 0; j < num_round(n, PANEL); j += LANES) {
-		float *to = right->panels + j / PANEL * k * PANEL + j % PANEL;
-		size_t rows = j < n ? num_min(LANES, n - j) : 0;
-
-		transpose(to, PANEL, w + j * stride, stride, rows, k);
-	}
-}
-
-/* Copies x (k, M) to the left side, for the cross tiles. */
-static void
-rows_cross(struct rows *g, const float *x, size_t stride, size_t k)
-{
-	for (size_t i = 0; i < k; i++, x += stride) {
-		for (size_t j = 0; j < g->M; j += 2 * LANES)
-			fetch_row(x + j, stride, k - i);
-		memcpy(g->left + i * BLOCK_M, x, g->M * sizeof(float));
-	}
-}
-
 /* out (rows, n) += edge (rows, PANEL), or = where mode is TILE_START. */
 static void
 edge_finish(float *out, size_t out_stride, const float *edge,
@@ -109,12 +38,159 @@ edge_finish(float *out, size_t out_stride, const float *edge,
 			out[i] = mode == TILE_ADD ? out[i] + edge[i] : edge[i];
 }
 
+/* out (M, N) = bias (N) in every row, to be added to. */
+static void
+linear_start(
+    float *out, size_t out_stride, const float *bias, size_t M, size_t N)
+{
+	for (size_t r = 0; r < M; r++)
+		memcpy(out + r * out_stride, bias, N * sizeof(float));
+}
+
+#endif
+
+/* The left side word by word, each a row of BLOCK_M. */
+#define CROSS(rows)                                          \
+	static void KIND(cross_##rows)(const struct tile *t) \
+	{                                                    \
+		KIND(tile)(t, 1, BLOCK_M, rows, 1);          \
+	}
+
+CROSS(1)
+CROSS(2)
+CROSS(3)
+CROSS(4)
+CROSS(5)
+CROSS(6)
+#ifdef OPS_AVX512
+CROSS(7)
+CROSS(8)
+CROSS(9)
+CROSS(10)
+CROSS(11)
+CROSS(12)
+CROSS(13)
+CROSS(14)
+#endif
+#undef CROSS
+
+static tile_function *const KIND(crosses)[ROWS + 1] = {
+	[1] = KIND(cross_1),
+	[2] = KIND(cross_2),
+	[3] = KIND(cross_3),
+	[4] = KIND(cross_4),
+	[5] = KIND(cross_5),
+	[6] = KIND(cross_6),
+#ifdef OPS_AVX512
+	[7] = KIND(cross_7),
+	[8] = KIND(cross_8),
+	[9] = KIND(cross_9),
+	[10] = KIND(cross_10),
+	[11] = KIND(cross_11),
+	[12] = KIND(cross_12),
+	[13] = KIND(cross_13),
+	[14] = KIND(cross_14),
+#endif
+};
+
+/* panels from w (k, n), row by row; zeros fill the last one. */
+static void
+KIND(right_copy)(
+    struct right *right, const float *w, size_t stride, size_t k, size_t n)
+{
+	size_t words = KIND(count)(k);
+
+	for (size_t i = 0; i < words; i++, w += KIND(PER_WORD) * stride) {
+		size_t rows = k - i * KIND(PER_WORD);
+		float *to = right->panels + i * PANEL;
+
+		for (size_t j = 0; j < n; j += PANEL, to += words * PANEL) {
+			size_t half = num_min(LANES, n - j);
+			vec upper = vec_all(0);
+
+			for (size_t r = 0; r < KIND(PER_WORD); r++)
+				fetch_row(w + r * stride + j,
+				    KIND(PER_WORD) * stride, rows);
+			if (n - j > LANES)
+				upper = KIND(across)(w + j + LANES, stride,
+				    rows, num_min(LANES, n - j - LANES));
+			vec_store(to, KIND(across)(w + j, stride, rows, half));
+			vec_store(to + LANES, upper);
+		}
+	}
+}
+
+/*
+ * to (words, LANES) at to_stride = the transpose of from (rows, k), rows <=
+ * LANES; zeros stand for the rows that are missing.
+ */
+static void
+KIND(transpose)(float *to, size_t to_stride, const float *from,
+    size_t from_stride, size_t rows, size_t k)
+{
+	for (size_t j = 0; j < k; j += LANES * KIND(PER_WORD)) {
+		size_t n = num_min(LANES * KIND(PER_WORD), k - j);
+		vec a[LANES];
+
+		for (size_t i = 0; i < LANES; i++)
+			a[i] = i < rows
+				   ? KIND(words)(from + i * from_stride + j, n)
+				   : vec_all(0);
+		vec_transpose(a);
+		for (size_t i = 0; i < KIND(count)(n); i++, to += to_stride)
+			vec_store(to, a[i]);
+	}
+}
+
+/* panels from the transpose of w (n, k). */
+static void
+KIND(right_transpose)(
+    struct right *right, const float *w, size_t stride, size_t k, size_t n)
+{
+	size_t panel = KIND(count)(k) * PANEL;
+
+	for (size_t j = 0; j < num_round(n, PANEL); j += LANES) {
+		float *to = right->panels + j / PANEL * panel + j % PANEL;
+		size_t rows = j < n ? num_min(LANES, n - j) : 0;
+
+		KIND(transpose)(to, PANEL, w + j * stride, stride, rows, k);
+	}
+}
+
+/* Copies x (k, M) to the left side, for the cross tiles. */
+static void
+KIND(rows_cross)(struct rows *g, const float *x, size_t stride, size_t k)
+{
+	for (size_t i = 0; i < k; i += KIND(PER_WORD)) {
+		float *left = g->left + i / KIND(PER_WORD) * BLOCK_M;
+
+		for (size_t j = 0; j < g->M; j += LANES) {
+			size_t n = num_min(LANES, g->M - j);
+
+			if (j % (2 * LANES) == 0)
+				fetch_row(
+				    x + j, KIND(PER_WORD) * stride, k - i);
+			vec_store(
+			    left + j, KIND(across)(x + j, stride, k - i, n));
+		}
+		x += KIND(PER_WORD) * stride;
+	}
+}
+
+/* The rows of x (M, k) to the left side. */
+static void
+KIND(rows_copy)(struct rows *g, const float *x, size_t x_stride, size_t k)
+{
+	for (size_t r = 0; r < g->M; r++)
+		KIND(row)(g, r, x + r * x_stride, k);
+}
+
 /*
  * The columns from the first of t on, n of them, for all rows; the last panel
  * goes by way of edge where it is not whole.
  */
 static void
-rows_train(const struct rows *g, struct tile t, size_t n, int cross)
+KIND(rows_train)(const struct rows *g, struct tile t, size_t n, bool cross)
 {
 	_Alignas(64) float edge[ROWS * PANEL];
 	float *out = t.out;
@@ -134,7 +210,8 @@ rows_train(const struct rows *g, struct tile t, size_t n, int cross)
 				now.out_stride = PANEL;
 				now.mode = TILE_START;
 			}
-			(cross ? tiles[rows].cross : tiles[rows].one)(&now);
+			(cross ? KIND(crosses)[rows] : KIND(tiles)[rows].one)(
+			    &now);
 			if (n - j < PANEL)
 				edge_finish(to, t.out_stride, edge, t.mode,
 				    rows, n - j);
@@ -145,17 +222,20 @@ rows_train(const struct rows *g, struct tile t, size_t n, int cross)
 	}
 }
 
-/* out (M, N) = bias (N) in every row, to be added to. */
-static void
-linear_start(
-    float *out, size_t out_stride, const float *bias, size_t M, size_t N)
+/* A block of the sum: n inputs from k on, of K. */
+static size_t
+KIND(block)(struct tile *t, const struct right *right, size_t k, size_t K)
 {
-	for (size_t r = 0; r < M; r++)
-		memcpy(out + r * out_stride, bias, N * sizeof(float));
+	size_t n = num_min(BLOCK_K * KIND(PER_WORD), K - k);
+
+	t->k = KIND(count)(n);
+	t->right = right->panels;
+	t->right_panel = t->k * PANEL;
+	return n;
 }
 
 static void
-linear(float *out, size_t out_stride, const float *x, size_t x_stride,
+KIND(linear)(float *out, size_t out_stride, const float *x, size_t x_stride,
     const float *w, size_t w_stride, const float *bias, size_t M, size_t K,
     size_t N)
 {
@@ -165,20 +245,18 @@ linear(float *out, size_t out_stride, const float *x, size_t x_stride,
 
 	linear_start(out, out_stride, bias, M, N);
 	for (size_t j = 0; j < N; j += RIGHT) {
-		size_t n = num_min(RIGHT, N - j);
+		size_t n = num_min(RIGHT, N - j), b;
 
-		for (size_t k = 0; k < K; k += t.k) {
-			t.k = num_min(BLOCK_K, K - k);
-			t.right = right.panels;
-			t.right_panel = t.k * PANEL;
-			right_copy(
-			    &right, w + k * w_stride + j, w_stride, t.k, n);
+		for (size_t k = 0; k < K; k += b) {
+			b = KIND(block)(&t, &right, k, K);
+			KIND(right_copy)
+			(&right, w + k * w_stride + j, w_stride, b, n);
 			for (size_t i = 0; i < M; i += g.M) {
 				rows_take(&g, M - i);
-				rows_copy(
-				    &g, x + i * x_stride + k, x_stride, t.k);
+				KIND(rows_copy)
+				(&g, x + i * x_stride + k, x_stride, b);
 				t.out = out + i * out_stride + j;
-				rows_train(&g, t, n, 0);
+				KIND(rows_train)(&g, t, n, false);
 			}
 		}
 	}
@@ -186,29 +264,28 @@ linear(float *out, size_t out_stride, const float *x, size_t x_stride,
 
 /* dx's columns are w's rows; the sum runs over w's columns. */
 static void
-linear_input(float *dx, size_t dx_stride, const float *dy, size_t dy_stride,
-    const float *w, size_t w_stride, int add, size_t M, size_t K, size_t N)
+KIND(linear_input)(float *dx, size_t dx_stride, const float *dy,
+    size_t dy_stride, const float *w, size_t w_stride, int add, size_t M,
+    size_t K, size_t N)
 {
 	struct right right;
 	struct rows g;
 	struct tile t = { .out_stride = dx_stride };
 
 	for (size_t j = 0; j < K; j += RIGHT) {
-		size_t n = num_min(RIGHT, K - j);
+		size_t n = num_min(RIGHT, K - j), b;
 
-		for (size_t k = 0; k < N; k += t.k) {
-			t.k = num_min(BLOCK_K, N - k);
-			t.right = right.panels;
-			t.right_panel = t.k * PANEL;
+		for (size_t k = 0; k < N; k += b) {
+			b = KIND(block)(&t, &right, k, N);
 			t.mode = k > 0 || add ? TILE_ADD : TILE_START;
-			right_transpose(
-			    &right, w + j * w_stride + k, w_stride, t.k, n);
+			KIND(right_transpose)
+			(&right, w + j * w_stride + k, w_stride, b, n);
 			for (size_t i = 0; i < M; i += g.M) {
 				rows_take(&g, M - i);
-				rows_copy(
-				    &g, dy + i * dy_stride + k, dy_stride, t.k);
+				KIND(rows_copy)
+				(&g, dy + i * dy_stride + k, dy_stride, b);
 				t.out = dx + i * dx_stride + j;
-				rows_train(&g, t, n, 0);
+				KIND(rows_train)(&g, t, n, false);
 			}
 		}
 	}
@@ -216,28 +293,27 @@ linear_input(float *dx, size_t dx_stride, const float *dy, size_t dy_stride,
 
 /* The sum runs over the rows of x and dy. */
 static void
-linear_weight(float *dw, size_t dw_stride, const float *x, size_t x_stride,
-    const float *dy, size_t dy_stride, size_t M, size_t K, size_t N)
+KIND(linear_weight)(float *dw, size_t dw_stride, const float *x,
+    size_t x_stride, const float *dy, size_t dy_stride, size_t M, size_t K,
+    size_t N)
 {
 	struct right right;
 	struct rows g;
 	struct tile t = { .out_stride = dw_stride, .mode = TILE_ADD };
 
 	for (size_t j = 0; j < N; j += RIGHT) {
-		size_t n = num_min(RIGHT, N - j);
+		size_t n = num_min(RIGHT, N - j), b;
 
-		for (size_t k = 0; k < M; k += t.k) {
-			t.k = num_min(BLOCK_K, M - k);
-			t.right = right.panels;
-			t.right_panel = t.k * PANEL;
-			right_copy(
-			    &right, dy + k * dy_stride + j, dy_stride, t.k, n);
+		for (size_t k = 0; k < M; k += b) {
+			b = KIND(block)(&t, &right, k, M);
+			KIND(right_copy)
+			(&right, dy + k * dy_stride + j, dy_stride, b, n);
 			for (size_t i = 0; i < K; i += g.M) {
 				rows_take(&g, K - i);
-				rows_cross(
-				    &g, x + k * x_stride + i, x_stride, t.k);
+				KIND(rows_cross)
+				(&g, x + k * x_stride + i, x_stride, b);
 				t.out = dw + i * dw_stride + j;
-				rows_train(&g, t, n, 1);
+				KIND(rows_train)(&g, t, n, true);
 			}
 		}
 	}

@@ -1,16 +1,19 @@
 /*
  * The inner part of every product: a tile of up to ROWS x PANEL results stays
- * in registers while k runs over a block of at most BLOCK_K.
+ * in registers while k runs over a block of at most BLOCK_K words.
  *
- * The right side lies in panels of PANEL columns, k by k. The left side is
- * copied to a small array, either row by row or, where it is to be transposed,
- * k by k; both strides are constants, and spread the rows over the cache's
- * sets, which rows at a stride of whole pages would not.
+ * A word is as wide as a float and holds one float32, two bfloat16 or four
+ * int8 inputs. The right side lies in panels of PANEL columns, word by word.
+ * The left side is copied to a small array, either row by row or, where it is
+ * to be transposed, word by word; both strides are constants, and spread the
+ * rows over the cache's sets, which rows at a stride of whole pages would not.
+ *
+ * Here is what all kinds of words share; tile.c, product.c and linear.c are
+ * templates, included once for each kind. KIND(name) is its name for name, and
+ * f32.h, bf16.h and int8.h say what the words of a kind are.
  */
 #ifndef OPS_KERNELS_TILE_H
 #define OPS_KERNELS_TILE_H
-
-#include <stdbool.h>
 
 #include "ops/kernels/vector.h"
 #include "sys/num.h"
@@ -25,11 +28,7 @@ enum {
 	PANEL = 2 * LANES,
 	BLOCK_M = GROUP * ROWS, /* GROUP tiles of rows at once */
 	BLOCK_K = 256,
-	/*
-	 * Sums over so many k are made apart, then added: half the error of one
-	 * chain (0.80 instead of 1.74 of PyTorch's, small model, cut 6).
-	 */
-	CHAIN = 64,
+	MOST_CHAINS = 8,    /* of a block, where rows have scales */
 	LEFT = BLOCK_K + 16 /* from row to row of the left side */
 };
 
@@ -43,12 +42,44 @@ struct tile {
 	float *out;
 	size_t out_stride;
 	const float *left;
+	const float *scale;   /* (rows, MOST_CHAINS) int8 only */
+	const int32_t *start; /* (rows, MOST_CHAINS) int8 only */
 	const float *right;
 	size_t right_panel; /* from panel to panel */
 	const float *next;  /* k lines to fetch for a later tile */
-	size_t k;
+	size_t k;	    /* words */
 	enum tile_mode mode;
 };
+
+typedef void tile_function(const struct tile *);
+
+/* Rows that are worked on together. */
+struct rows {
+	_Alignas(64) float left[BLOCK_M * LEFT];
+	float scale[BLOCK_M * MOST_CHAINS];
+	int32_t start[BLOCK_M * MOST_CHAINS];
+	size_t tiles, count[GROUP]; /* rows of each tile */
+	size_t M;		    /* rows of all */
+};
+
+/*
+ * Takes the next rows of the M that are left: up to GROUP tiles, of sizes as
+ * equal as can be, since a tile of few rows is slow.
+ */
+static void
+rows_take(struct rows *g, size_t M)
+{
+	size_t tiles_left = (M + ROWS - 1) / ROWS;
+
+	g->M = 0;
+	g->tiles = num_min(tiles_left, GROUP);
+	for (size_t t = 0; t < g->tiles; t++) {
+		size_t left = M - g->M, n = tiles_left - t;
+
+		g->count[t] = (left + n - 1) / n;
+		g->M += g->count[t];
+	}
+}
 
 /*
  * EACH(X) does X(p, r) for up to four panels and 14 rows. Written out, since
@@ -62,24 +93,6 @@ struct tile {
 /* clang-format on */
 #define EACH(X) EACH_ROW(X, 0) EACH_ROW(X, 1) EACH_ROW(X, 2) EACH_ROW(X, 3)
 
-typedef vec tile_sums[4][14][2];
-
-static inline __attribute__((always_inline)) void
-tile_step(vec sum[2], const float *left, const float *right)
-{
-	vec a = vec_all(*left);
-
-	sum[0] = vec_fma(a, vec_load(right), sum[0]);
-	sum[1] = vec_fma(a, vec_load(right + LANES), sum[1]);
-}
-
-static inline __attribute__((always_inline)) void
-tile_add(vec sum[2], const float *out)
-{
-	sum[0] += vec_load(out);
-	sum[1] += vec_load(out + LANES);
-}
-
 /* Fetches the tile of out, so that it has come when it is added to. */
 static inline void
 tile_fetch(const struct tile *t, size_t rows, size_t panels)
@@ -92,131 +105,10 @@ tile_fetch(const struct tile *t, size_t rows, size_t panels)
 	}
 }
 
-/* Inlined with constant strides of the left side, rows and panels. */
 static inline __attribute__((always_inline)) void
-tile(const struct tile *t, const size_t left_row, const size_t left_k,
-    const size_t rows, const size_t panels)
+tile_store(float *out, vec y, const bool add)
 {
-	const float *left = t->left, *right = t->right, *next = t->next;
-	size_t panel = t->right_panel, stride = t->out_stride;
-	float *out = t->out;
-
-#define ADD(p, r)                   \
-	if (p < panels && r < rows) \
-		tile_add(sum[p][r], out + r * stride + p * PANEL);
-#define STEP(p, r)                  \
-	if (p < panels && r < rows) \
-		tile_step(sum[p][r], left + r * left_row, right + p * panel);
-#define STORE(p, r)                                                            \
-	if (p < panels && r < rows) {                                          \
-		vec_store(out + r * stride + p * PANEL, sum[p][r][0]);         \
-		vec_store(out + r * stride + p * PANEL + LANES, sum[p][r][1]); \
-	}
-
-	if (t->mode == TILE_ADD)
-		tile_fetch(t, rows, panels);
-	for (size_t i = 0; i < t->k;) {
-		size_t end = num_min(i + CHAIN, t->k);
-		tile_sums sum = { 0 };
-		bool first = i == 0 && t->mode == TILE_START;
-
-		for (; i < end; i++) {
-			EACH(STEP)
-			__builtin_prefetch(next, 0, 2);
-			left += left_k;
-			right += PANEL;
-			next += LANES;
-		}
-		if (!first) {
-			EACH(ADD)
-		}
-		EACH(STORE)
-	}
+	vec_store(out, add ? y + vec_load(out) : y);
 }
-
-#define TILE(rows, panels)                                       \
-	static void tile_##rows##_##panels(const struct tile *t) \
-	{                                                        \
-		tile(t, LEFT, 1, rows, panels);                  \
-	}
-
-/* The left side k by k, each a row of BLOCK_M. */
-#define CROSS(rows)                                    \
-	static void cross_##rows(const struct tile *t) \
-	{                                              \
-		tile(t, 1, BLOCK_M, rows, 1);          \
-	}
-
-TILE(1, 1)
-TILE(2, 1)
-TILE(3, 1)
-TILE(4, 1)
-TILE(5, 1)
-TILE(6, 1)
-CROSS(1)
-CROSS(2)
-CROSS(3)
-CROSS(4)
-CROSS(5)
-CROSS(6)
-TILE(1, 4)
-#ifdef OPS_AVX512
-TILE(2, 4)
-TILE(3, 4)
-TILE(4, 2)
-TILE(5, 2)
-TILE(7, 1)
-TILE(8, 1)
-TILE(9, 1)
-TILE(10, 1)
-TILE(11, 1)
-TILE(12, 1)
-TILE(13, 1)
-TILE(14, 1)
-CROSS(7)
-CROSS(8)
-CROSS(9)
-CROSS(10)
-CROSS(11)
-CROSS(12)
-CROSS(13)
-CROSS(14)
-#else
-TILE(2, 2)
-#endif
-
-typedef void tile_function(const struct tile *);
-
-/*
- * How a tile of so many rows is computed. Few rows take several panels at
- * once, so that enough independent chains are under way.
- */
-static const struct {
-	tile_function *one, *many, *cross;
-	size_t panels; /* of many */
-} tiles[ROWS + 1] = {
-	[1] = { tile_1_1, tile_1_4, cross_1, 4 },
-#ifdef OPS_AVX512
-	[2] = { tile_2_1, tile_2_4, cross_2, 4 },
-	[3] = { tile_3_1, tile_3_4, cross_3, 4 },
-	[4] = { tile_4_1, tile_4_2, cross_4, 2 },
-	[5] = { tile_5_1, tile_5_2, cross_5, 2 },
-	[6] = { tile_6_1, tile_6_1, cross_6, 1 },
-	[7] = { tile_7_1, tile_7_1, cross_7, 1 },
-	[8] = { tile_8_1, tile_8_1, cross_8, 1 },
-	[9] = { tile_9_1, tile_9_1, cross_9, 1 },
-	[10] = { tile_10_1, tile_10_1, cross_10, 1 },
-	[11] = { tile_11_1, tile_11_1, cross_11, 1 },
-	[12] = { tile_12_1, tile_12_1, cross_12, 1 },
-	[13] = { tile_13_1, tile_13_1, cross_13, 1 },
-	[14] = { tile_14_1, tile_14_1, cross_14, 1 },
-#else
-	[2] = { tile_2_1, tile_2_2, cross_2, 2 },
-	[3] = { tile_3_1, tile_3_1, cross_3, 1 },
-	[4] = { tile_4_1, tile_4_1, cross_4, 1 },
-	[5] = { tile_5_1, tile_5_1, cross_5, 1 },
-	[6] = { tile_6_1, tile_6_1, cross_6, 1 },
-#endif
-};
 
 #endif

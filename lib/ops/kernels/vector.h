@@ -57,6 +57,15 @@ vec_all(float x)
 	return x - (vec){ 0 };
 }
 
+/* The word at p in every lane. */
+static inline veci
+vec_word(const float *p)
+{
+	typedef int32_t word __attribute__((may_alias));
+
+	return (veci){ 0 } + *(const word *)p;
+}
+
 #if defined(OPS_AVX512)
 
 static inline vec

@@ -1,0 +1,64 @@
+/*
+ * The products in bfloat16 and int8 for one instruction set: the build
+ * compiles this file once for each, as kernels.c, and with the options for
+ * the processor's dot products where it has them.
+ */
+#include <math.h>
+#include <stdbool.h>
+
+#include "ops/kernels.h"
+
+#include "ops/kernels/bf16.h"
+#include "ops/kernels/int8.h"
+
+#define KIND(name) bf16_##name
+#include "ops/kernels/tile.c"
+
+#include "ops/kernels/product.c"
+
+#include "ops/kernels/pack.c"
+
+#include "ops/kernels/linear.c"
+#undef KIND
+
+#define KIND(name) int8_##name
+#include "ops/kernels/tile.c"
+
+#include "ops/kernels/product.c"
+#undef KIND
+
+#if defined(__AVX512BF16__)
+#define TABLE ops_dots_avx512bf16
+#define ISA "avx512bf16"
+#elif defined(OPS_AVX512)
+#define TABLE ops_dots_avx512vnni
+#define ISA "avx512vnni"
+#elif defined(__AVXVNNI__)
+#define TABLE ops_dots_avxvnni
+#define ISA "avxvnni"
+#elif defined(OPS_AVX2)
+#define TABLE ops_dots_avx2
+#define ISA "avx2"
+#else
+#define TABLE ops_dots_generic
+#define ISA "generic"
+#endif
+
+const struct ops_dots TABLE = {
+	.isa = ISA,
+	.bf16 = {
+		.panel = PANEL,
+		.packed_size = bf16_packed_size,
+		.pack = bf16_pack,
+		.product = bf16_product,
+		.linear = bf16_linear,
+		.linear_input = bf16_linear_input,
+		.linear_weight = bf16_linear_weight,
+	},
+	.int8 = {
+		.panel = PANEL,
+		.packed_size = int8_packed_size,
+		.pack = int8_pack,
+		.product = int8_product,
+	},
+};

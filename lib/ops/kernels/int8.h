@@ -1,0 +1,243 @@
+/*
+ * Words of four int8 inputs, for the templates: see tile.h. A column of the
+ * weights has one scale, a row of x one for each CHAIN of 128 neighbouring
+ * inputs: GPT-2 has a few channels that are far larger than the rest, and so
+ * they cost the others of their chain some bits, not those of the whole row.
+ * Both sides are rounded to -127 ... 127, ties to even.
+ *
+ * The integers are the same from every kernel: the weights are kept with 128
+ * added, as vpdpbusd wants them, which the start of a sum takes off again.
+ */
+#ifndef OPS_KERNELS_INT8_H
+#define OPS_KERNELS_INT8_H
+
+#include "ops/kernels/tile.h"
+#include "ops/kernels/vector.h"
+
+enum { int8_PER_WORD = 4, int8_CHAIN = 32, int8_SCALED = 1 };
+
+typedef veci int8_sum;
+
+#if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
+
+typedef veci int8_left;
+
+static inline int8_left
+int8_spread(const float *left)
+{
+	return vec_word(left);
+}
+
+static inline int8_sum
+int8_step(int8_left a, vec b, int8_sum sum)
+{
+#ifdef __AVX512VNNI__
+	return (veci)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)b, (__m512i)a);
+#else
+	return (veci)_mm256_dpbusd_avx_epi32(
+	    (__m256i)sum, (__m256i)b, (__m256i)a);
+#endif
+}
+
+#elif defined(OPS_AVX2)
+
+/* Two int16 of each word, in its halves. */
+typedef struct {
+	__m256i even, odd;
+} int8_left;
+
+static inline int8_left
+int8_spread(const float *left)
+{
+	__m256i word = (__m256i)vec_word(left);
+
+	return (int8_left){ _mm256_srai_epi16(_mm256_slli_epi16(word, 8), 8),
+		_mm256_srai_epi16(word, 8) };
+}
+
+static inline int8_sum
+int8_step(int8_left a, vec b, int8_sum sum)
+{
+	__m256i even = _mm256_and_si256((__m256i)b, _mm256_set1_epi16(0x00ff));
+	__m256i odd = _mm256_srli_epi16((__m256i)b, 8);
+
+	return sum + (veci)_mm256_madd_epi16(even, a.even) +
+	       (veci)_mm256_madd_epi16(odd, a.odd);
+}
+
+#else
+
+typedef struct {
+	int32_t x[4];
+} int8_left;
+
+static inline int8_left
+int8_spread(const float *left)
+{
+	int8_t x[4];
+
+	memcpy(x, left, sizeof(x));
+	return (int8_left){ { x[0], x[1], x[2], x[3] } };
+}
+
+static inline int8_sum
+int8_step(int8_left a, vec b, int8_sum sum)
+{
+	veci w = (veci)b;
+
+	for (int i = 0; i < 4; i++)
+		sum += (w >> (8 * i) & 255) * a.x[i];
+	return sum;
+}
+
+#endif
+
+static inline int8_sum
+int8_start(const struct tile *t, size_t row, size_t chain)
+{
+	return (veci){ 0 } + t->start[row * MOST_CHAINS + chain];
+}
+
+static inline vec
+int8_end(int8_sum sum, const struct tile *t, size_t row, size_t chain)
+{
+	return __builtin_convertvector(sum, vec) *
+	       t->scale[row * MOST_CHAINS + chain];
+}
+
+/* The n <= LANES numbers at x times by, rounded. */
+static inline veci
+int8_round(const float *x, size_t n, vec by)
+{
+	/* Adding 1.5 * 2^23 rounds to a whole number in the low bits. */
+	const vec magic = vec_all(12582912.0f);
+	vec y = n < LANES ? vec_load_part(x, n) : vec_load(x);
+
+	return (veci)(y * by + magic) - (veci)magic;
+}
+
+/* The larger bits of two vectors, those of |x|: NaN is larger than infinity. */
+static inline veci
+int8_largest(veci a, const float *x, size_t n)
+{
+	veci b = (veci)(n < LANES ? vec_load_part(x, n) : vec_load(x));
+	veci more;
+
+	b &= 0x7fffffff;
+	more = b > a;
+	return (b & more) | (a & ~more);
+}
+
+/* Bytes of n <= LANES numbers, as they follow in memory. */
+static inline void
+int8_store(void *out, veci x)
+{
+	typedef int8_t bytes __attribute__((vector_size(LANES)));
+	bytes b = __builtin_convertvector(x, bytes);
+
+	memcpy(out, &b, sizeof(b));
+}
+
+/* The largest of the lanes' bits, as a number. */
+static inline float
+int8_top(veci top)
+{
+	int32_t bits = 0;
+	float x;
+
+	for (int i = 0; i < LANES; i++)
+		bits = top[i] > bits ? top[i] : bits;
+	memcpy(&x, &bits, sizeof(x));
+	return x;
+}
+
+/*
+ * A chain of n inputs: its bytes, zeros behind them to a vector's end, its
+ * scale, and minus 128 times their sum.
+ */
+static inline void
+int8_chain(float *left, const float *x, size_t n, float *scale, int32_t *start)
+{
+	veci top = { 0 }, sum = { 0 };
+	int8_t *bytes = (int8_t *)left;
+	float largest;
+	uint32_t all = 0;
+	vec by;
+
+	for (size_t i = 0; i < n; i += LANES)
+		top = int8_largest(top, x + i, num_min(LANES, n - i));
+	largest = int8_top(top);
+	by = vec_all(largest < 1e-30f ? 0 : 127 / largest);
+	for (size_t i = 0; i < n; i += LANES) {
+		veci q = int8_round(x + i, num_min(LANES, n - i), by);
+
+		int8_store(bytes + i, q);
+		sum += q;
+	}
+	for (int i = 0; i < LANES; i++)
+		all += (uint32_t)sum[i];
+	*scale = largest / 127;
+	*start = (int32_t)(0 - 128 * all);
+}
+
+/* Row r of the left side from k inputs. */
+static void
+int8_row(struct rows *g, size_t r, const float *x, size_t k)
+{
+	enum { CHAIN = int8_CHAIN * int8_PER_WORD };
+	float *left = g->left + r * LEFT;
+
+	for (size_t i = 0, c = 0; i < k; i += CHAIN, c++)
+		int8_chain(left + i / int8_PER_WORD, x + i,
+		    num_min(CHAIN, k - i), g->scale + r * MOST_CHAINS + c,
+		    g->start + r * MOST_CHAINS + c);
+}
+
+/* by and scale of n <= LANES columns of w (K, n): 127 is the largest. */
+static inline void
+int8_scale(
+    vec *by, float *scale, const float *w, size_t stride, size_t K, size_t n)
+{
+	veci top = { 0 }, tiny;
+
+	for (size_t k = 0; k < K; k++)
+		top = int8_largest(top, w + k * stride, n);
+	tiny = (vec)top < 1e-30f;
+	*by = (vec)((veci)(127.0f / (vec)top) & ~tiny);
+	vec_store(scale, (vec)top / 127.0f);
+}
+
+/* A vector of words: rows <= 4 of n <= LANES columns, 128 added. */
+static inline vec
+int8_across(const float *w, size_t stride, size_t rows, size_t n, vec by)
+{
+	veci word = { 0 };
+
+	for (size_t i = 0; i < rows; i++) {
+		veci q = int8_round(w + i * stride, n, by) + 128;
+
+		word |= q << (int32_t)(8 * i);
+	}
+	return (vec)word;
+}
+
+/* packed (panels, words, PANEL), then the columns' scales (panels, PANEL). */
+static void
+int8_pack(float *packed, const float *w, size_t K, size_t N)
+{
+	float *scale = packed + (K + 3) / 4 * num_round(N, PANEL);
+
+	for (size_t j = 0; j < N; j += LANES) {
+		size_t n = num_min(LANES, N - j);
+		float *to =
+		    packed + j / PANEL * ((K + 3) / 4) * PANEL + j % PANEL;
+		vec by;
+
+		int8_scale(&by, scale + j, w + j, N, K, n);
+		for (size_t k = 0; k < K; k += 4, to += PANEL)
+			vec_store(to, int8_across(w + k * N + j, N,
+					  num_min(4, K - k), n, by));
+	}
+}
+
+#endif
