@@ -10,8 +10,9 @@ usage: text-train [-0hqVv] -o HEAD [-b N | --cut N] [-j N] [-m MODEL]
                   [--format lines|tsv|csv|jsonl|fasttext] [--header]
                   [--id FIELD] [--keep last|best] [--label FIELD]
                   [--long split|head|tail|error] [--lr R] [--max-tokens N]
-                  [--names L=NAME,...] [--pool last|mean] [--prefix TEXT]
-                  [--seed N] [--special literal|parse|error] [--suffix TEXT]
+                  [--names L=NAME,...] [--pool last|mean]
+                  [--precision f32|bf16|int8] [--prefix TEXT] [--seed N]
+                  [--special literal|parse|error] [--suffix TEXT]
                   [--test FILE] [--text FIELD] [--weight-decay R] FILE ...
 
   -o, --output F       the head to write (needed)
@@ -27,7 +28,7 @@ For bpe-encode:
                        --label F  --long W  --max-tokens N  --prefix TEXT
                        --special W  --suffix TEXT  --text F
 For gpt2-embed:
-  -b, --blocks N       -j, --jobs N  -m, --model M  --cut N
+  -b, --blocks N       -j, --jobs N  -m, --model M  --cut N  --precision P
 For head-train:
                        --batch N  --dropout P  --epochs N  --keep W  --lr R
                        --names LIST  --pool P  --seed N  --weight-decay R
@@ -94,7 +95,7 @@ while [ $# -gt 0 ]; do
 	--test) test=$2 ;;
 	--cache) cache=$2 ;;
 	-m | --model) common="$common -m $(quote "$2")" ;;
-	-b | --blocks | -j | --jobs | --cut) embed="$embed $1 $(quote "$2")"
+	-b | --blocks | -j | --jobs | --cut | --precision) embed="$embed $1 $(quote "$2")"
 		case $1 in -j | --jobs) train="$train $1 $(quote "$2")" ;; esac ;;
 	--bad-rows | --format | --id | --label | --long | --max-tokens | --prefix | \
 	    --special | --suffix | --text) encode="$encode $1 $(quote "$2")" ;;
