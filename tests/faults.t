@@ -162,7 +162,7 @@ waiting() { # SIGNAL: gpt2-embed, writing d/old and waiting for more, gets it
 	exec {feed}>"$T/fifo"
 	head -c 600 "$T/tok" >&$feed
 	for ((i = 0; i < 500; i++)); do
-		[ -e "$T/d/.old.tmp" ] && break
+		grep -q "FLOCK.* $pid " /proc/locks && break
 		sleep 0.01
 	done
 	fails 1 "$P: T/d/old: in use by another process" 'a second writer' \
@@ -185,7 +185,11 @@ fails 0 '' 'the next run' $P -o "$T/d/old" "$T/hid"
 is "$(state)" "$was" 'replaces it'
 for ((i = 0; i < 40; i++)); do cat "$T/hid"; done >"$T/mapped"
 $R -q -o "$T/x" --epochs 10000 --lr 1e-9 "$T/mapped" 2>"$T/err" &
-sleep 0.4
+for ((i = 0; i < 500; i++)); do
+	grep -q "$T/mapped" /proc/$!/maps && break
+	sleep 0.01
+done
+sleep 0.2
 truncate -s 0 "$T/mapped"
 wait $!
 is "$? $(cat "$T/err")" "1 $R: a file was cut short while in use" \

@@ -173,6 +173,7 @@ wait $!
 # bpe-encode dies when three lines have gone through; nobody sets pipefail.
 mkfifo "$T/lines" "$T/tokens"
 for ((k = 0; k < 2; k++)); do
+	: >"$T/out"
 	bpe-encode <"$T/lines" >"$T/tokens" &
 	encode=$!
 	if [ $k = 0 ]; then
