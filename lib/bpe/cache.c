@@ -1,26 +1,33 @@
 /* The cache of pretokens; see cache.h. */
 #include "bpe/cache.h"
 
-#include <stdlib.h>
+#include <sys/mman.h>
 
 #include "sys/why.h"
 
-/* Zeros from calloc are not touched, so that the cache costs no time to make.
+enum { LARGE_PAGE = 2 << 20 };
+
+/*
+ * Zeros that are not touched yet, so that the cache costs no time to make; in
+ * large pages where there are any, for it is looked into at random.
  */
 int
 cache_fill(struct cache *c, char *why)
 {
 	const size_t shorts = sizeof(*c->shorts) << SHORT_BITS;
 	const size_t longs = sizeof(*c->longs) << LONG_BITS;
-	uint8_t *p = calloc(1, shorts + longs + 64);
+	uint8_t *p;
 
-	if (p == NULL) {
+	c->size = shorts + longs + LARGE_PAGE;
+	p = mmap(NULL, c->size, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (p == MAP_FAILED) {
 		why_memory(why);
 		return -1;
 	}
 	c->memory = p;
-	/* A pair of short entries must not lie across two lines. */
-	p += -(uintptr_t)p % 64;
+	p += -(uintptr_t)p % LARGE_PAGE;
+	madvise(p, shorts + longs, MADV_HUGEPAGE);
 	c->shorts = (void *)p;
 	c->longs = (void *)(p + shorts);
 	return 0;
@@ -29,7 +36,8 @@ cache_fill(struct cache *c, char *why)
 void
 cache_free(struct cache *c)
 {
-	free(c->memory);
+	if (c->memory)
+		munmap(c->memory, c->size);
 }
 
 static struct long_key

@@ -16,7 +16,7 @@
 enum {
 	SHORT_BYTES = 15,
 	SHORT_IDS = 4,
-	SHORT_BITS = 16,
+	SHORT_BITS = 17,
 	LONG_BYTES = 31,
 	LONG_IDS = 8,
 	LONG_BITS = 14,
@@ -45,6 +45,7 @@ struct long_entry {
 
 struct cache {
 	void *memory;			 /* of both */
+	size_t size;			 /* bytes of it */
 	struct short_entry (*shorts)[2]; /* (1 << SHORT_BITS) */
 	struct long_entry (*longs)[2];	 /* (1 << LONG_BITS) */
 };
