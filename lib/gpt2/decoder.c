@@ -1,0 +1,498 @@
+/* Decoding with cached keys and values; see decoder.h. */
+#include "gpt2/decoder.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "checkpoint/checkpoint.h"
+#include "gpt2/forward.h"
+#include "gpt2/model.h"
+#include "sys/num.h"
+#include "sys/team.h"
+#include "sys/why.h"
+
+enum {
+	WIDTH = 128,	   /* columns of a slice of a block's matrix */
+	WIDTH_LOGITS = 512 /* and of the embeddings' transpose */
+};
+
+/* w (K, N) and its bias (N), packed in slices of columns. */
+struct matrix {
+	size_t K, N, width;
+	size_t stride; /* floats from slice to slice */
+	float *packed;
+	float *bias;
+};
+
+enum { MATRICES = 4, QKV = 0, PROJ, FC, MLP }; /* of a block */
+
+struct layer {
+	struct matrix matrices[MATRICES];
+	float *norm1, *norm2; /* (2, C): weight, bias */
+};
+
+struct gpt2_decoder {
+	struct gpt2_shape shape;
+	size_t V, n_positions;
+	enum ops_precision precision;
+	struct team *team;
+	struct layer *layers; /* (L) */
+	struct matrix logits; /* (C, V), its bias zeros */
+	float *wte, *wpe;     /* (V, C), (n_positions, C) */
+	float *norm_f;	      /* (2, C) */
+
+	/* For M tokens at once, R rows of logits. */
+	size_t M, R;
+	float *x, *y;	 /* (M, C) */
+	float *qkv, *fc; /* (M, 3C), (M, 4C) */
+	float *att;	 /* (M, C) */
+	float *last;	 /* (R, C) */
+	float *scores;	 /* (workers, n_positions) */
+	size_t *starts;	 /* (turns + 1) first row of each */
+	size_t starts_room;
+};
+
+/* ---- loading ---- */
+
+static size_t
+slices(const struct matrix *m)
+{
+	return (m->N + m->width - 1) / m->width;
+}
+
+static int
+matrix_open(struct matrix *m, enum ops_precision precision, size_t K, size_t N,
+    size_t width, char *why)
+{
+	m->K = K;
+	m->N = N;
+	m->width = width;
+	m->stride = num_round(ops_packed_size(precision, K, width), 16);
+	m->packed = gpt2_floats(slices(m) * m->stride, why);
+	m->bias = gpt2_floats(N, why);
+	if (m->packed == NULL || m->bias == NULL)
+		return -1;
+	memset(m->bias, 0, N * sizeof(float));
+	return 0;
+}
+
+/* The tensors of a block that matrix i is made of. */
+static const size_t weight_of[MATRICES] = { [QKV] = ATTN_WEIGHT,
+	[PROJ] = ATTN_PROJ_WEIGHT,
+	[FC] = FC_WEIGHT,
+	[MLP] = MLP_PROJ_WEIGHT };
+
+static int
+open_memory(struct gpt2_decoder *d, char *why)
+{
+	size_t C = d->shape.C;
+
+	d->layers = calloc(d->shape.L, sizeof(*d->layers));
+	d->wte = gpt2_floats(d->V * C, why);
+	d->wpe = gpt2_floats(d->n_positions * C, why);
+	d->norm_f = gpt2_floats(2 * C, why);
+	d->scores = gpt2_floats(team_size(d->team) * d->n_positions, why);
+	if (!d->layers || !d->wte || !d->wpe || !d->norm_f || !d->scores)
+		return -1;
+	for (size_t l = 0; l < d->shape.L; l++) {
+		struct layer *layer = &d->layers[l];
+
+		layer->norm1 = gpt2_floats(2 * C, why);
+		layer->norm2 = gpt2_floats(2 * C, why);
+		if (layer->norm1 == NULL || layer->norm2 == NULL)
+			return -1;
+		for (size_t i = 0; i < MATRICES; i++) {
+			struct gpt2_tensor t =
+			    gpt2_block_tensor(&d->shape, l, weight_of[i]);
+
+			if (matrix_open(&layer->matrices[i], d->precision,
+				t.rows, t.cols, WIDTH, why) < 0)
+				return -1;
+		}
+	}
+	return matrix_open(
+	    &d->logits, d->precision, C, d->V, WIDTH_LOGITS, why);
+}
+
+/* One reading of all tensors; tasks are layers, then slices of the logits. */
+struct load {
+	struct gpt2_decoder *d;
+	const struct checkpoint *checkpoint;
+	float **whole, **slice; /* (workers) a matrix, a slice of it */
+	char (*whys)[WHYSZ];	/* (layers) "" where all went well */
+};
+
+/* The columns of w (K, N) from j on as slice j / width. */
+static void
+pack_slice(const struct gpt2_decoder *d, const struct matrix *m, size_t j,
+    const float *w, float *slice)
+{
+	size_t n = num_min(m->width, m->N - j);
+
+	for (size_t k = 0; k < m->K; k++)
+		memcpy(slice + k * n, w + k * m->N + j, n * sizeof(float));
+	ops_pack(
+	    m->packed + j / m->width * m->stride, slice, d->precision, m->K, n);
+}
+
+static int
+load_vector(const struct load *l, float *out, struct gpt2_tensor t, char *why)
+{
+	return checkpoint_read(l->checkpoint, t.name, 1, t.cols, out, why);
+}
+
+static int
+load_matrix(const struct load *l, struct matrix *m, size_t layer, size_t i,
+    size_t worker, char *why)
+{
+	struct gpt2_tensor w = gpt2_block_tensor(&l->d->shape, layer, i);
+	float *whole = l->whole[worker];
+
+	if (checkpoint_read(l->checkpoint, w.name, w.rows, w.cols, whole, why) <
+	    0)
+		return -1;
+	for (size_t j = 0; j < m->N; j += m->width)
+		pack_slice(l->d, m, j, whole, l->slice[worker]);
+	return load_vector(
+	    l, m->bias, gpt2_block_tensor(&l->d->shape, layer, i + 1), why);
+}
+
+static void
+load_layer(void *arg, size_t i, size_t worker)
+{
+	const struct load *l = arg;
+	const struct gpt2_shape *s = &l->d->shape;
+	struct layer *layer = &l->d->layers[i];
+	size_t C = s->C;
+	char *why = l->whys[i];
+
+	for (size_t k = 0; k < MATRICES; k++) {
+		if (load_matrix(l, &layer->matrices[k], i, weight_of[k], worker,
+			why) < 0)
+			return;
+	}
+	if (load_vector(l, layer->norm1, gpt2_block_tensor(s, i, LN_1_WEIGHT),
+		why) == 0 &&
+	    load_vector(l, layer->norm1 + C, gpt2_block_tensor(s, i, LN_1_BIAS),
+		why) == 0 &&
+	    load_vector(l, layer->norm2, gpt2_block_tensor(s, i, LN_2_WEIGHT),
+		why) == 0)
+		load_vector(l, layer->norm2 + C,
+		    gpt2_block_tensor(s, i, LN_2_BIAS), why);
+}
+
+/* logits = wte h: the slice's columns are wte's rows. */
+static void
+load_logits(void *arg, size_t i, size_t worker)
+{
+	const struct load *l = arg;
+	const struct matrix *m = &l->d->logits;
+	size_t j = i * m->width, n = num_min(m->width, m->N - j);
+	float *slice = l->slice[worker];
+
+	for (size_t v = 0; v < n; v++) {
+		const float *row = l->d->wte + (j + v) * m->K;
+
+		for (size_t k = 0; k < m->K; k++)
+			slice[k * n + v] = row[k];
+	}
+	ops_pack(m->packed + i * m->stride, slice, l->d->precision, m->K, n);
+}
+
+static int
+load_all(struct load *l, char *why)
+{
+	struct gpt2_decoder *d = l->d;
+	size_t C = d->shape.C, L = d->shape.L;
+
+	for (size_t i = 0; i < team_size(d->team); i++) {
+		l->whole[i] = gpt2_floats(4 * C * C, why);
+		l->slice[i] = gpt2_floats(4 * C * WIDTH_LOGITS, why);
+		if (l->whole[i] == NULL || l->slice[i] == NULL)
+			return -1;
+	}
+	if (checkpoint_read(l->checkpoint, "wte.weight", d->V, C, d->wte, why) <
+		0 ||
+	    checkpoint_read(l->checkpoint, "wpe.weight", d->n_positions, C,
+		d->wpe, why) < 0 ||
+	    checkpoint_read(
+		l->checkpoint, "ln_f.weight", 1, C, d->norm_f, why) < 0 ||
+	    checkpoint_read(
+		l->checkpoint, "ln_f.bias", 1, C, d->norm_f + C, why) < 0)
+		return -1;
+	team_each(d->team, L, load_layer, l);
+	for (size_t i = 0; i < L; i++) {
+		if (l->whys[i][0] != '\0')
+			return why_set(why, "%s", l->whys[i]);
+	}
+	team_each(d->team, slices(&d->logits), load_logits, l);
+	return 0;
+}
+
+static int
+load(struct gpt2_decoder *d, const struct checkpoint *checkpoint, char *why)
+{
+	size_t n = team_size(d->team);
+	struct load l = { d, checkpoint, calloc(n, sizeof(float *)),
+		calloc(n, sizeof(float *)),
+		calloc(d->shape.L, sizeof(*l.whys)) };
+	int rc = -1;
+
+	if (l.whole && l.slice && l.whys)
+		rc = load_all(&l, why);
+	else
+		why_memory(why);
+	for (size_t i = 0; l.whole && l.slice && i < n; i++) {
+		free(l.whole[i]);
+		free(l.slice[i]);
+	}
+	free(l.whole);
+	free(l.slice);
+	free(l.whys);
+	return rc;
+}
+
+struct gpt2_decoder *
+gpt2_decoder_open(const struct checkpoint *checkpoint,
+    enum ops_precision precision, struct team *team, char *why)
+{
+	const struct checkpoint_config *c = checkpoint_config(checkpoint);
+	struct gpt2_decoder *d = calloc(1, sizeof(*d));
+
+	if (d == NULL)
+		return why_memory(why);
+	d->shape = gpt2_shape(c);
+	d->V = c->vocab_size;
+	d->n_positions = c->n_positions;
+	d->precision = precision;
+	d->team = team;
+	why_memory(why);
+	if (open_memory(d, why) == 0 && load(d, checkpoint, why) == 0)
+		return d;
+	gpt2_decoder_free(d);
+	return NULL;
+}
+
+void
+gpt2_decoder_free(struct gpt2_decoder *d)
+{
+	if (d == NULL)
+		return;
+	for (size_t l = 0; d->layers && l < d->shape.L; l++) {
+		for (size_t i = 0; i < MATRICES; i++) {
+			free(d->layers[l].matrices[i].packed);
+			free(d->layers[l].matrices[i].bias);
+		}
+		free(d->layers[l].norm1);
+		free(d->layers[l].norm2);
+	}
+	free(d->layers);
+	free(d->logits.packed);
+	free(d->logits.bias);
+	free(d->wte);
+	free(d->wpe);
+	free(d->norm_f);
+	free(d->scores);
+	free(d->x);
+	free(d->starts);
+	free(d->last);
+	free(d);
+}
+
+size_t
+gpt2_decoder_cache(const struct gpt2_decoder *d, size_t room)
+{
+	return d->shape.L * room * 2 * d->shape.C;
+}
+
+/* ---- running ---- */
+
+/* Rows for M tokens and R wanted ones; x heads one allocation. */
+static int
+make_room(struct gpt2_decoder *d, size_t M, size_t R, size_t B, char *why)
+{
+	size_t C = d->shape.C;
+
+	if (M > d->M) {
+		free(d->x);
+		d->M = 0;
+		if ((d->x = gpt2_floats(10 * M * C, why)) == NULL)
+			return -1;
+		d->y = d->x + M * C;
+		d->qkv = d->y + M * C;
+		d->fc = d->qkv + 3 * M * C;
+		d->att = d->fc + 4 * M * C;
+		d->M = M;
+	}
+	if (R > d->R) {
+		free(d->last);
+		d->R = 0;
+		if ((d->last = gpt2_floats(R * C, why)) == NULL)
+			return -1;
+		d->R = R;
+	}
+	if (B + 1 > d->starts_room) {
+		free(d->starts);
+		d->starts_room = 0;
+		if ((d->starts = calloc(B + 1, sizeof(*d->starts))) == NULL) {
+			why_memory(why);
+			return -1;
+		}
+		d->starts_room = B + 1;
+	}
+	return 0;
+}
+
+/* A product in slices. */
+struct work {
+	const struct gpt2_decoder *d;
+	const struct matrix *m;
+	float *out;
+	const float *x;
+	enum ops_after after;
+	size_t M;
+};
+
+static void
+multiply_slice(void *arg, size_t i, size_t worker)
+{
+	const struct work *w = arg;
+	const struct matrix *m = w->m;
+	size_t j = i * m->width;
+
+	(void)worker;
+	ops_product(w->out + j, m->N, w->x, m->K, m->packed + i * m->stride,
+	    m->bias + j, w->d->precision, w->after, w->M, m->K,
+	    num_min(m->width, m->N - j));
+}
+
+static void
+multiply(const struct gpt2_decoder *d, float *out, const float *x,
+    const struct matrix *m, enum ops_after after, size_t M)
+{
+	struct work w = { d, m, out, x, after, M };
+
+	team_each(d->team, slices(m), multiply_slice, &w);
+}
+
+static void
+norm(const struct gpt2_decoder *d, float *out, const float *x, const float *w,
+    size_t M)
+{
+	size_t C = d->shape.C;
+
+	ops_norm(out, NULL, NULL, x, w, w + C, d->shape.epsilon, M, C);
+}
+
+/* Attention of all turns in one layer; a task is a head of a turn. */
+struct attend {
+	struct gpt2_decoder *d;
+	const struct gpt2_turn *turns;
+	size_t layer;
+};
+
+static float *
+layer_cache(
+    const struct gpt2_decoder *d, const struct gpt2_sequence *s, size_t layer)
+{
+	return s->cache + layer * s->room * 2 * d->shape.C;
+}
+
+static void
+attend_head(void *arg, size_t i, size_t worker)
+{
+	const struct attend *a = arg;
+	struct gpt2_decoder *d = a->d;
+	size_t H = d->shape.H, C = d->shape.C, D = C / H;
+	size_t b = i / H, at = i % H * D;
+	const struct gpt2_turn *t = &a->turns[b];
+	const float *k = layer_cache(d, t->sequence, a->layer) + at;
+	size_t row = d->starts[b];
+
+	ops_attention(d->att + row * C + at, C, d->qkv + row * 3 * C + at,
+	    3 * C, k, k + C, 2 * C, NULL, d->scores + worker * d->n_positions,
+	    t->sequence->length, t->sequence->length + t->n, 1, D);
+}
+
+/* The new keys and values join those of the sequence. */
+static void
+keep_keys(
+    struct gpt2_decoder *d, const struct gpt2_turn *t, size_t row, size_t layer)
+{
+	size_t C = d->shape.C;
+	float *to =
+	    layer_cache(d, t->sequence, layer) + t->sequence->length * 2 * C;
+
+	for (size_t i = 0; i < t->n; i++)
+		memcpy(to + i * 2 * C, d->qkv + (row + i) * 3 * C + C,
+		    2 * C * sizeof(float));
+}
+
+static void
+run_layer(struct gpt2_decoder *d, size_t l, const struct gpt2_turn *turns,
+    size_t B, size_t M)
+{
+	const struct layer *layer = &d->layers[l];
+	struct attend a = { d, turns, l };
+
+	norm(d, d->y, d->x, layer->norm1, M);
+	multiply(d, d->qkv, d->y, &layer->matrices[QKV], OPS_SET, M);
+	for (size_t b = 0; b < B; b++)
+		keep_keys(d, &turns[b], d->starts[b], l);
+	team_each(d->team, B * d->shape.H, attend_head, &a);
+	multiply(d, d->x, d->att, &layer->matrices[PROJ], OPS_ADD, M);
+	norm(d, d->y, d->x, layer->norm2, M);
+	multiply(d, d->fc, d->y, &layer->matrices[FC], OPS_GELU, M);
+	multiply(d, d->x, d->fc, &layer->matrices[MLP], OPS_ADD, M);
+}
+
+/* x (M, C) = wte[token] + wpe[position]. */
+static void
+embed(struct gpt2_decoder *d, const struct gpt2_turn *t, size_t row)
+{
+	size_t C = d->shape.C;
+
+	for (size_t i = 0; i < t->n; i++) {
+		const float *token = d->wte + t->tokens[i] * C;
+		const float *place = d->wpe + (t->sequence->length + i) * C;
+		float *x = d->x + (row + i) * C;
+
+		for (size_t c = 0; c < C; c++)
+			x[c] = token[c] + place[c];
+	}
+}
+
+int
+gpt2_decoder_run(struct gpt2_decoder *d, float *logits,
+    const struct gpt2_turn *turns, size_t B, char *why)
+{
+	size_t C = d->shape.C, M = 0, R = 0;
+
+	for (size_t b = 0; b < B; b++) {
+		M += turns[b].n;
+		R += turns[b].wanted;
+	}
+	if (make_room(d, M, R, B, why) < 0)
+		return -1;
+	d->starts[0] = 0;
+	for (size_t b = 0; b < B; b++) {
+		embed(d, &turns[b], d->starts[b]);
+		d->starts[b + 1] = d->starts[b] + turns[b].n;
+	}
+	for (size_t l = 0; l < d->shape.L; l++)
+		run_layer(d, l, turns, B, M);
+	R = 0;
+	for (size_t b = 0; b < B; b++) {
+		const struct gpt2_turn *t = &turns[b];
+
+		memcpy(d->last + R * C,
+		    d->x + (d->starts[b + 1] - t->wanted) * C,
+		    t->wanted * C * sizeof(float));
+		R += t->wanted;
+		t->sequence->length += t->n;
+	}
+	norm(d, d->last, d->last, d->norm_f, R);
+	if (R > 0)
+		multiply(d, logits, d->last, &d->logits, OPS_SET, R);
+	return 0;
+}

@@ -1,0 +1,127 @@
+/* The next token; see sample.h. */
+#include "gpt2/sample.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "sys/why.h"
+
+struct candidate {
+	uint32_t token;
+	double p; /* relative to the most probable */
+};
+
+struct sampler {
+	size_t V;
+	struct candidate list[]; /* (V) */
+};
+
+struct sampler *
+sampler_open(size_t V, char *why)
+{
+	struct sampler *s = malloc(sizeof(*s) + V * sizeof(s->list[0]));
+
+	if (s == NULL)
+		return why_memory(why);
+	s->V = V;
+	return s;
+}
+
+void
+sampler_free(struct sampler *s)
+{
+	free(s);
+}
+
+uint32_t
+sample_greedy(const float *logits, size_t V)
+{
+	size_t best = 0;
+
+	for (size_t v = 1; v < V; v++) {
+		if (logits[v] > logits[best])
+			best = v;
+	}
+	return (uint32_t)best;
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	const struct candidate *x = a, *y = b;
+
+	if (x->p != y->p)
+		return x->p > y->p ? -1 : 1;
+	return x->token < y->token ? -1 : x->token > y->token;
+}
+
+/* A number in [0, 1) of 53 bits. */
+static double
+uniform(uint64_t seed, uint64_t record, uint64_t position)
+{
+	uint64_t place[2] = { record, position };
+
+	return (double)(XXH64(place, sizeof(place), seed) >> 11) * 0x1p-53;
+}
+
+/* How many of the n candidates, in falling order, top_p leaves. */
+static size_t
+nucleus(const struct candidate *list, size_t n, double top_p)
+{
+	double all = 0, sum = 0;
+	size_t i = 0;
+
+	for (size_t k = 0; k < n; k++)
+		all += list[k].p;
+	while (i < n && sum < top_p * all)
+		sum += list[i++].p;
+	return i > 0 ? i : 1;
+}
+
+uint32_t
+sample_token(struct sampler *s, const float *logits,
+    const struct sample_options *o, uint64_t record, uint64_t position)
+{
+	double most = (double)logits[sample_greedy(logits, s->V)];
+	double all = 0, u;
+	size_t n = 0;
+
+	if (o->temperature <= 0)
+		return sample_greedy(logits, s->V);
+	for (size_t v = 0; v < s->V; v++) {
+		double p = exp(((double)logits[v] - most) / o->temperature);
+
+		/* What is less than 2^-53 of the best cannot come. */
+		if (p > 0x1p-53)
+			s->list[n++] = (struct candidate){ (uint32_t)v, p };
+	}
+	if (o->top_k > 0 || o->top_p < 1) {
+		qsort(s->list, n, sizeof(s->list[0]), compare);
+		if (o->top_k > 0 && o->top_k < n)
+			n = o->top_k;
+		if (o->top_p < 1)
+			n = nucleus(s->list, n, o->top_p);
+	}
+	for (size_t i = 0; i < n; i++)
+		all += s->list[i].p;
+	u = uniform(o->seed, record, position) * all;
+	for (size_t i = 0; i + 1 < n; i++) {
+		if (u < s->list[i].p)
+			return s->list[i].token;
+		u -= s->list[i].p;
+	}
+	return s->list[n - 1].token;
+}
+
+double
+sample_log_probability(const float *logits, size_t V, uint32_t token)
+{
+	double most = (double)logits[sample_greedy(logits, V)], sum = 0;
+
+	for (size_t v = 0; v < V; v++)
+		sum += exp((double)logits[v] - most);
+	return (double)logits[token] - most - log(sum);
+}
