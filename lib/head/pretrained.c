@@ -1,29 +1,20 @@
-/* Hugging Face directories of a head; see pretrained.h. */
+/* Heads as Hugging Face directories; see pretrained.h. */
 #include "head/pretrained.h"
 
 #include <jansson.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/folder.h"
-#include "checkpoint/jsontext.h"
 #include "checkpoint/safetensors.h"
-#include "gpt2/forward.h"
-#include "gpt2/model.h"
-#include "head/labels.h"
+#include "head/fold.h"
 #include "head/meta.h"
-#include "sys/bytes.h"
 #include "sys/directory.h"
 #include "sys/file.h"
 #include "sys/num.h"
 #include "sys/why.h"
-
-static const char own_file[] = "gpt2-filters.json";
-
-enum { OWN_MAX = 64 << 20, CONFIG_MAX = 1 << 20 };
 
 int
 pretrained_check(const struct head *h, char *why)
@@ -44,56 +35,6 @@ pretrained_check(const struct head *h, char *why)
 	return why_set(
 	    why, "it %s, which GPT2ForSequenceClassification cannot do", what);
 }
-
-/* ---- the last bits of the classifier ---- */
-
-/*
- * score.weight is s / T there. fl(fl(s / T) T) is s or a neighbour of it: a
- * sign for each value tells which.
- */
-static float
-step(float x, char sign)
-{
-	if (sign == '0')
-		return x;
-	return nextafterf(x, sign == '+' ? INFINITY : -INFINITY);
-}
-
-/* The signs of n values, or NULL where one is farther away. */
-static char *
-find_signs(const float *s, size_t n, float T)
-{
-	static const char signs[] = "0+-";
-	char *text = malloc(n + 1);
-
-	for (size_t i = 0; text && i < n; i++) {
-		float back = s[i] / T * T;
-		size_t k = 0;
-
-		while (k < 3 && step(back, signs[k]) != s[i])
-			k++;
-		if (k == 3) {
-			free(text);
-			return NULL;
-		}
-		text[i] = signs[k];
-	}
-	if (text)
-		text[n] = '\0';
-	return text;
-}
-
-/* s (n) from s / T. */
-static void
-unfold(float *s, size_t n, float T, const char *signs)
-{
-	bool fit = signs && strlen(signs) == n && strspn(signs, "0+-") == n;
-
-	for (size_t i = 0; i < n; i++)
-		s[i] = fit ? step(s[i] * T, signs[i]) : s[i] * T;
-}
-
-/* ---- writing ---- */
 
 static int
 write_json(struct directory_out *d, const char *name, json_t *json, char *why)
@@ -171,7 +112,7 @@ make_own(const struct head *h, char *why)
 	size_t n = h->K * h->shape.C;
 	const float *score = h->top + gpt2_top_score(&h->shape, h->stream.cut);
 	char *values[HEAD_META] = { NULL };
-	char *signs = find_signs(score, n, h->temperature);
+	char *signs = fold_signs(score, n, h->temperature);
 	json_t *json = json_object();
 
 	if (head_meta_format(h, values, why) < 0) {
@@ -352,7 +293,7 @@ pretrained_write(const struct head *h, struct directory_out *d,
 		return -1;
 	}
 	list_tensors(&s, c);
-	if (write_json(d, own_file, own, why) == 0 &&
+	if (write_json(d, PRETRAINED_FILE, own, why) == 0 &&
 	    write_json(d, "config.json", make_config(h, c, end_of_text), why) ==
 		0 &&
 	    write_tokenizer(d, dir, c->n_positions, why) == 0 &&
@@ -360,207 +301,4 @@ pretrained_write(const struct head *h, struct directory_out *d,
 		rc = write_weights(d, &s, why);
 	free(s.tensors);
 	return rc;
-}
-
-/* ---- reading ---- */
-
-static json_t *
-get_file(struct folder *f, const char *name, size_t limit, char *why)
-{
-	const uint8_t *data;
-	char reason[WHYSZ];
-	size_t size;
-	json_t *json;
-
-	if (folder_get(f, name, &data, &size, why) < 0)
-		return NULL;
-	if ((json = jsontext_parse(data, size, limit, reason)) == NULL)
-		why_set(why, "%s: %.900s", name, reason);
-	return json;
-}
-
-/* The names of the classes, by id2label, or as transformers calls them. */
-static int
-read_names(struct head *h, const json_t *config, char *why)
-{
-	const json_t *list = json_object_get(config, "id2label");
-	const char *problem =
-	    json_string_value(json_object_get(config, "problem_type"));
-	size_t n = list ? json_object_size(list) : 2;
-
-	if (problem && strcmp(problem, "single_label_classification") != 0)
-		return why_set(why,
-		    "problem_type \"%.100s\", want "
-		    "\"single_label_classification\"",
-		    problem);
-	if (n < 2 || n > MOST_CLASSES)
-		return why_set(why, "id2label: has %zu classes", n);
-	h->labels = calloc(n, sizeof(char *));
-	h->names = calloc(n, sizeof(char *));
-	if (!h->labels || !h->names) {
-		why_memory(why);
-		return -1;
-	}
-	h->K = n;
-	for (size_t k = 0; k < n; k++) {
-		char id[24], plain[32];
-		const char *name;
-
-		snprintf(id, sizeof(id), "%zu", k);
-		snprintf(plain, sizeof(plain), "LABEL_%zu", k);
-		name =
-		    list ? json_string_value(json_object_get(list, id)) : plain;
-		if (name == NULL)
-			return why_set(why, "id2label: no name for %zu", k);
-		h->labels[k] = strdup(id);
-		h->names[k] = strdup(name);
-		if (!h->labels[k] || !h->names[k]) {
-			why_memory(why);
-			return -1;
-		}
-	}
-	return head_check_names(h, why);
-}
-
-static const char *
-get_own(const void *json, const char *key)
-{
-	return json_string_value(json_object_get(json, key));
-}
-
-/* The head that was exported, without its tensors, or NULL. */
-static struct head *
-read_own(const json_t *own)
-{
-	char why[WHYSZ];
-	struct head *h = own ? head_new(why) : NULL;
-
-	if (h && head_meta_read(h, get_own, own, why) == 0)
-		return h;
-	head_free(h);
-	return NULL;
-}
-
-/* A head of which nothing is known but the model and the classes' names. */
-static struct head *
-read_foreign(const struct checkpoint_config *c, const json_t *config,
-    const char *vocabulary, const char *name, size_t cut, char *why)
-{
-	struct head *h = head_new(why);
-	char reason[WHYSZ];
-
-	if (h == NULL)
-		return NULL;
-	if (read_names(h, config, reason) < 0) {
-		why_set(why, "config.json: %.900s", reason);
-		head_free(h);
-		return NULL;
-	}
-	h->prefix = strdup("");
-	h->suffix = strdup("");
-	h->model_name = strdup(name);
-	if (!h->prefix || !h->suffix || !h->model_name) {
-		head_free(h);
-		return why_memory(why);
-	}
-	h->stream = (struct stream_header){ .kind = STREAM_HIDDEN,
-		.vocab_size = c->vocab_size,
-		.preparation = { true, h->prefix, h->suffix, SPECIAL_LITERAL },
-		.model_name = h->model_name,
-		.cut = cut,
-		.n_layer = c->n_layer,
-		.n_head = c->n_head,
-		.n_embd = c->n_embd };
-	memcpy(h->stream.vocabulary, vocabulary, STREAM_IDSZ);
-	h->shape = gpt2_shape(c);
-	return h;
-}
-
-/* The blocks, the norm and the classifier. */
-static int
-read_top(struct head *h, const struct checkpoint *checkpoint, const json_t *own,
-    char *why)
-{
-	size_t cut = h->stream.cut, n = h->K * h->shape.C;
-	float *score;
-
-	h->top = gpt2_floats(gpt2_top_size(&h->shape, cut, h->K), why);
-	if (h->top == NULL ||
-	    gpt2_read_top(h->top, checkpoint, cut, h->K, why) < 0)
-		return -1;
-	score = h->top + gpt2_top_score(&h->shape, cut);
-	if (checkpoint_read(
-		checkpoint, "score.weight", h->K, h->shape.C, score, why) < 0)
-		return -1;
-	unfold(score, n, h->temperature, own ? get_own(own, "score") : NULL);
-	return 0;
-}
-
-/* Whether a head that was exported still fits the model in the directory. */
-static bool
-fits(const struct head *h, const struct checkpoint_config *c,
-    const char *vocabulary, size_t cut)
-{
-	return h->stream.cut == cut && h->stream.n_layer == c->n_layer &&
-	       h->stream.n_head == c->n_head && h->stream.n_embd == c->n_embd &&
-	       h->stream.vocab_size == c->vocab_size &&
-	       strcmp(h->stream.vocabulary, vocabulary) == 0;
-}
-
-static struct head *
-read_all(const struct checkpoint *checkpoint, const json_t *config,
-    const json_t *own, size_t cut, const char *vocabulary, const char *name,
-    struct team *team, int *again, char *why)
-{
-	const struct checkpoint_config *c = checkpoint_config(checkpoint);
-	struct head *h = read_own(own);
-	char id[STREAM_IDSZ];
-
-	if (cut == SIZE_MAX)
-		cut = h ? h->stream.cut : c->n_layer - num_min(2, c->n_layer);
-	if (cut > c->n_layer) {
-		why_set(why, "the model has %zu blocks", c->n_layer);
-		head_free(h);
-		return NULL;
-	}
-	if (gpt2_identify(id, checkpoint, cut, team, why) < 0) {
-		head_free(h);
-		return NULL;
-	}
-	*again = h && fits(h, c, vocabulary, cut) &&
-		 strcmp(h->stream.model, id) == 0;
-	if (!*again) {
-		head_free(h);
-		own = NULL;
-		h = read_foreign(c, config, vocabulary, name, cut, why);
-	}
-	if (h == NULL)
-		return NULL;
-	memcpy(h->stream.model, id, STREAM_IDSZ);
-	if (read_top(h, checkpoint, own, why) == 0)
-		return h;
-	head_free(h);
-	return NULL;
-}
-
-struct head *
-pretrained_read(const char *dir, size_t cut, const char *vocabulary,
-    const char *name, struct team *team, int *again, char *why)
-{
-	struct checkpoint *checkpoint = checkpoint_open(dir, why);
-	struct folder *f = checkpoint ? folder_open(dir, why) : NULL;
-	json_t *config = f ? get_file(f, "config.json", CONFIG_MAX, why) : NULL;
-	json_t *own = NULL;
-	struct head *h = NULL;
-
-	if (config && folder_has(f, own_file))
-		own = get_file(f, own_file, OWN_MAX, why);
-	if (config && (own || !folder_has(f, own_file)))
-		h = read_all(checkpoint, config, own, cut, vocabulary, name,
-		    team, again, why);
-	json_decref(own);
-	json_decref(config);
-	folder_free(f);
-	checkpoint_free(checkpoint);
-	return h;
 }

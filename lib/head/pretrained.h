@@ -9,6 +9,9 @@
 
 #include "head/head.h"
 
+/* Ours in the directory, which others do not read. */
+#define PRETRAINED_FILE "gpt2-filters.json"
+
 struct checkpoint;
 struct directory_out;
 struct team;
