@@ -283,6 +283,8 @@ split_dev(struct train *t)
 	    n, largest);
 	t->dev = examples_split(e, groups, t->options.dev_percent / 100,
 	    t->options.seed, t->head->K, t->counts, why);
+	free(groups);
+	free(sizes);
 	if (t->dev == NULL)
 		errx(1, "--dev: %s", why);
 	for (size_t k = 0; k < t->head->K; k++) {
@@ -292,8 +294,6 @@ split_dev(struct train *t)
 			    "on; take another --seed or a file",
 			    t->head->labels[k]);
 	}
-	free(groups);
-	free(sizes);
 }
 
 static void

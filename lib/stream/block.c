@@ -282,7 +282,9 @@ stream_record_copy(const struct record *r, size_t vector_bytes, char *why)
 		return why_memory(why);
 	*copy = *r;
 	p = (char *)(copy + 1);
-	copy->tokens = memcpy(p, r->tokens, tokens);
+	copy->tokens = (const uint32_t *)(void *)p;
+	if (tokens > 0)
+		memcpy(p, r->tokens, tokens);
 	copy->vectors = p + tokens;
 	if (vector_bytes > 0)
 		memcpy(p + tokens, r->vectors, vector_bytes);
