@@ -11,8 +11,8 @@
 # -n  of the training rows only the first ROWS
 #
 # All files are in WORK (./reproduce). Interrupted and run again, it goes on
-# where it was. With GPT-2 small it needs some 3 GB there and, on two cores,
-# about an hour.
+# where it was. With GPT-2 small the states take some 5 GB there, half of them in
+# the cache, by which a second run is quick.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
