@@ -22,7 +22,8 @@ struct team {
 	pthread_cond_t given;	 /* a task was queued, or the end has come */
 	pthread_cond_t finished; /* a task has run */
 	struct task *head, **tail;
-	size_t queued; /* tasks in the list; read without the lock to spin */
+	size_t queued;	 /* tasks in the list; read without the lock to spin */
+	size_t spinning; /* threads that look there: they need no waking */
 	bool closing;
 	size_t size;
 	struct worker workers[];
@@ -58,8 +59,10 @@ take(struct team *t)
 {
 	struct task *task;
 
+	__atomic_add_fetch(&t->spinning, 1, __ATOMIC_ACQ_REL);
 	SPIN_WHILE(__atomic_load_n(&t->queued, __ATOMIC_ACQUIRE) == 0);
 	pthread_mutex_lock(&t->lock);
+	__atomic_sub_fetch(&t->spinning, 1, __ATOMIC_RELEASE);
 	while (t->head == NULL && !t->closing)
 		pthread_cond_wait(&t->given, &t->lock);
 	if ((task = t->head) != NULL) {
@@ -162,8 +165,9 @@ team_give(struct team *t, struct task *task)
 	pthread_mutex_lock(&t->lock);
 	*t->tail = task;
 	t->tail = &task->next;
-	__atomic_add_fetch(&t->queued, 1, __ATOMIC_RELEASE);
-	pthread_cond_signal(&t->given);
+	if (__atomic_add_fetch(&t->queued, 1, __ATOMIC_ACQ_REL) >
+	    __atomic_load_n(&t->spinning, __ATOMIC_ACQUIRE))
+		pthread_cond_signal(&t->given);
 	pthread_mutex_unlock(&t->lock);
 }
 
@@ -183,26 +187,54 @@ team_wait(struct team *t, struct task *task)
 	pthread_mutex_unlock(&t->lock);
 }
 
+/* A thread's part of a team_each. */
 struct each {
 	struct task task;
 	struct loop *loop;
 };
 
-/* One team_each: its tasks draw indices from a common counter. */
+/* One team_each: those who take part draw indices from a common counter. */
 struct loop {
 	void (*each)(void *arg, size_t i, size_t worker);
 	void *arg;
 	size_t next, n;
+	size_t workers; /* that have begun */
 };
 
 static void
-run_each(struct task *task, size_t worker)
+draw(struct loop *l)
 {
-	struct loop *l = ((struct each *)(void *)task)->loop;
+	size_t worker = __atomic_fetch_add(&l->workers, 1, __ATOMIC_RELAXED);
 	size_t i;
 
 	while ((i = __atomic_fetch_add(&l->next, 1, __ATOMIC_RELAXED)) < l->n)
 		l->each(l->arg, i, worker);
+}
+
+static void
+run_each(struct task *task, size_t worker)
+{
+	(void)worker;
+	draw(((struct each *)(void *)task)->loop);
+}
+
+/* Takes back what no thread has come to yet; true if it was so. */
+static bool
+take_back(struct team *t, struct task *task)
+{
+	struct task **at = &t->head;
+	bool found;
+
+	pthread_mutex_lock(&t->lock);
+	while (*at != NULL && *at != task)
+		at = &(*at)->next;
+	if ((found = *at != NULL)) {
+		if ((*at = task->next) == NULL)
+			t->tail = at;
+		__atomic_sub_fetch(&t->queued, 1, __ATOMIC_RELEASE);
+	}
+	pthread_mutex_unlock(&t->lock);
+	return found;
 }
 
 void
@@ -211,16 +243,20 @@ team_each(struct team *t, size_t n,
 {
 	enum { MOST = 1024 };
 	struct each tasks[MOST];
-	struct loop loop = { each, arg, 0, n };
-	size_t count = num_min(num_min(t->size, n), MOST);
+	struct loop loop = { each, arg, 0, n, 0 };
+	size_t others = num_min(num_min(t->size, n), MOST);
 
-	for (size_t i = 0; i < count; i++) {
+	others -= others > 0;
+	for (size_t i = 0; i < others; i++) {
 		tasks[i].task.run = run_each;
 		tasks[i].loop = &loop;
 		team_give(t, &tasks[i].task);
 	}
-	for (size_t i = 0; i < count; i++)
-		team_wait(t, &tasks[i].task);
+	draw(&loop);
+	for (size_t i = 0; i < others; i++) {
+		if (!take_back(t, &tasks[i].task))
+			team_wait(t, &tasks[i].task);
+	}
 }
 
 size_t

@@ -37,8 +37,10 @@ void team_wait(struct team *, struct task *);
 bool team_finished(const struct task *);
 
 /*
- * Calls each(arg, i, worker) for every i < n, on all threads, and returns when
- * all are done. n is a fixed division of the work, whatever the threads.
+ * Calls each(arg, i, worker) for every i < n, on the calling thread and all
+ * others but one, and returns when all are done; worker is below team_size,
+ * and no two calls at one time have the same. n is a fixed division of the
+ * work, whatever the threads.
  */
 void team_each(struct team *, size_t n,
     void (*each)(void *arg, size_t i, size_t worker), void *arg);
