@@ -28,6 +28,7 @@ enum { MATRICES = 4, QKV = 0, PROJ, FC, MLP }; /* of a block */
 
 struct layer {
 	struct matrix matrices[MATRICES];
+	float *packed;	      /* all of these, for the sake of large pages */
 	float *norm1, *norm2; /* (2, C): weight, bias */
 };
 
@@ -60,7 +61,8 @@ slices(const struct matrix *m)
 	return (m->N + m->width - 1) / m->width;
 }
 
-static int
+/* Returns the floats that it takes, packed; -1 where there is no memory. */
+static ptrdiff_t
 matrix_open(struct matrix *m, enum ops_precision precision, size_t K, size_t N,
     size_t width, char *why)
 {
@@ -68,12 +70,10 @@ matrix_open(struct matrix *m, enum ops_precision precision, size_t K, size_t N,
 	m->N = N;
 	m->width = width;
 	m->stride = num_round(ops_packed_size(precision, K, width), 16);
-	m->packed = gpt2_floats(slices(m) * m->stride, why);
-	m->bias = gpt2_floats(N, why);
-	if (m->packed == NULL || m->bias == NULL)
+	if ((m->bias = gpt2_floats(N, why)) == NULL)
 		return -1;
 	memset(m->bias, 0, N * sizeof(float));
-	return 0;
+	return (ptrdiff_t)(slices(m) * m->stride);
 }
 
 /* The tensors of a block that matrix i is made of. */
@@ -83,9 +83,38 @@ static const size_t weight_of[MATRICES] = { [QKV] = ATTN_WEIGHT,
 	[MLP] = MLP_PROJ_WEIGHT };
 
 static int
+layer_open(const struct gpt2_decoder *d, size_t l, char *why)
+{
+	struct layer *layer = &d->layers[l];
+	ptrdiff_t size = 0, at[MATRICES];
+
+	layer->norm1 = gpt2_floats(2 * d->shape.C, why);
+	layer->norm2 = gpt2_floats(2 * d->shape.C, why);
+	if (layer->norm1 == NULL || layer->norm2 == NULL)
+		return -1;
+	for (size_t i = 0; i < MATRICES; i++) {
+		struct gpt2_tensor t =
+		    gpt2_block_tensor(&d->shape, l, weight_of[i]);
+		ptrdiff_t n = matrix_open(&layer->matrices[i], d->precision,
+		    t.rows, t.cols, WIDTH, why);
+
+		if (n < 0)
+			return -1;
+		at[i] = size;
+		size += n;
+	}
+	if ((layer->packed = gpt2_floats((size_t)size, why)) == NULL)
+		return -1;
+	for (size_t i = 0; i < MATRICES; i++)
+		layer->matrices[i].packed = layer->packed + at[i];
+	return 0;
+}
+
+static int
 open_memory(struct gpt2_decoder *d, char *why)
 {
 	size_t C = d->shape.C;
+	ptrdiff_t n;
 
 	d->layers = calloc(d->shape.L, sizeof(*d->layers));
 	d->wte = gpt2_floats(d->V * C, why);
@@ -95,23 +124,13 @@ open_memory(struct gpt2_decoder *d, char *why)
 	if (!d->layers || !d->wte || !d->wpe || !d->norm_f || !d->scores)
 		return -1;
 	for (size_t l = 0; l < d->shape.L; l++) {
-		struct layer *layer = &d->layers[l];
-
-		layer->norm1 = gpt2_floats(2 * C, why);
-		layer->norm2 = gpt2_floats(2 * C, why);
-		if (layer->norm1 == NULL || layer->norm2 == NULL)
+		if (layer_open(d, l, why) < 0)
 			return -1;
-		for (size_t i = 0; i < MATRICES; i++) {
-			struct gpt2_tensor t =
-			    gpt2_block_tensor(&d->shape, l, weight_of[i]);
-
-			if (matrix_open(&layer->matrices[i], d->precision,
-				t.rows, t.cols, WIDTH, why) < 0)
-				return -1;
-		}
 	}
-	return matrix_open(
-	    &d->logits, d->precision, C, d->V, WIDTH_LOGITS, why);
+	n = matrix_open(&d->logits, d->precision, C, d->V, WIDTH_LOGITS, why);
+	if (n < 0 || (d->logits.packed = gpt2_floats((size_t)n, why)) == NULL)
+		return -1;
+	return 0;
 }
 
 /* One reading of all tensors; tasks are layers, then slices of the logits. */
@@ -279,10 +298,9 @@ gpt2_decoder_free(struct gpt2_decoder *d)
 	if (d == NULL)
 		return;
 	for (size_t l = 0; d->layers && l < d->shape.L; l++) {
-		for (size_t i = 0; i < MATRICES; i++) {
-			free(d->layers[l].matrices[i].packed);
+		for (size_t i = 0; i < MATRICES; i++)
 			free(d->layers[l].matrices[i].bias);
-		}
+		free(d->layers[l].packed);
 		free(d->layers[l].norm1);
 		free(d->layers[l].norm2);
 	}

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "ops/ops.h"
 #include "sys/num.h"
@@ -16,16 +17,23 @@ struct gpt2_block {
 	float *memory;
 };
 
-enum { ALIGN = 16 }; /* floats in 64 bytes */
+enum {
+	ALIGN = 16,		 /* floats in 64 bytes */
+	LARGE_PAGE = 2 * 1048576 /* bytes */
+};
 
 float *
 gpt2_floats(size_t n, char *why)
 {
 	float *p = NULL;
-	size_t bytes;
+	size_t bytes, align;
 
-	if (num_mul(n, sizeof(float), &bytes) && bytes < SIZE_MAX / 2)
-		p = aligned_alloc(64, num_round(num_max(bytes, 64), 64));
+	if (num_mul(n, sizeof(float), &bytes) && bytes < SIZE_MAX / 2) {
+		align = bytes < LARGE_PAGE ? 64 : LARGE_PAGE;
+		p = aligned_alloc(align, num_round(num_max(bytes, 64), 64));
+	}
+	if (p && bytes >= LARGE_PAGE)
+		madvise(p, bytes / LARGE_PAGE * LARGE_PAGE, MADV_HUGEPAGE);
 	return p ? p : why_memory(why);
 }
 
