@@ -360,19 +360,6 @@ encode_rows(struct encode *e, struct rows *rows, const char *name)
 	e->terminated = text_terminated(text);
 }
 
-static enum text_format
-format_of(const struct encode *e, const char *path)
-{
-	static const char *const suffixes[] = { "", ".tsv", ".csv", ".jsonl" };
-	const char *dot = strrchr(path, '.');
-
-	for (size_t i = TEXT_TSV; dot && i <= TEXT_JSONL; i++) {
-		if (!e->format_given && strcmp(dot, suffixes[i]) == 0)
-			return (enum text_format)i;
-	}
-	return e->rows.format;
-}
-
 /* The operand, or the wanted member of it; an error ends the program. */
 static int
 open_file(struct encode *e, const char *path, const char *name)
@@ -405,7 +392,9 @@ encode_file(struct encode *e, const char *path)
 	struct rows *rows;
 	char why[WHYSZ];
 
-	options.format = format_of(e, e->member ? e->member : path);
+	if (!e->format_given)
+		options.format =
+		    rows_format(e->member ? e->member : path, TEXT_LINES);
 	if ((rows = rows_open(fd, &options, why)) == NULL)
 		fail_input(e, name, why);
 	encode_rows(e, rows, name);

@@ -1,10 +1,11 @@
-/* head-test: labelled hidden states and a head to figures. */
+/* head-test: labelled hidden states and a head, or predictions, to figures. */
 #include <err.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
 #include "cli/judge.h"
+#include "cli/printed.h"
 #include "cli/progress.h"
 #include "head/describe.h"
 #include "head/examples.h"
@@ -18,14 +19,23 @@ static const char help[] =
     "usage: head-test [-hqVv] [-H HEAD] [-j N] [-m MODEL] [-o FILE]\n"
     "                 [--format text|tsv|jsonl] [--min-accuracy X]\n"
     "                 [--progress auto|on|off] [FILE ...]\n"
+    "       head-test [-0hqV] [-H HEAD] [-o FILE] [--format "
+    "text|tsv|jsonl]\n"
+    "                 [--label FIELD] [--min-accuracy X]\n"
+    "                 --predictions FILE --labels FILE\n"
     "\n"
+    "  -0, --null            lines of predictions and labels end in NUL\n"
     "      --format F        text (default), tsv or jsonl\n"
     "  -H, --head HEAD       the head ($GPT2_HEAD, then sentiment.head of\n"
     "                        the model)\n"
     "  -j, --jobs N          threads (one a processor)\n"
+    "      --label F         field of the label: a name or a number from 1\n"
+    "      --labels F        the file with the labels, one a line, or as\n"
+    "                        .tsv, .csv or .jsonl\n"
     "  -m, --model M         where sentiment.head is (the stream's model)\n"
     "      --min-accuracy X  status 1 below it; 0 to 1\n"
     "  -o, --output F        write F, replaced whole, instead of stdout\n"
+    "      --predictions F   judge F, lines of label, tab and probability\n"
     "      --progress W      auto, on or off\n"
     "  -q, -v                say less, say more\n"
     "  -V, --version         print the version\n";
@@ -35,6 +45,8 @@ struct test {
 	const char *head_path;
 	enum score_format format;
 	double min_accuracy;
+	const char *predictions, *labels;
+	struct rows_options rows; /* of the labels */
 
 	struct stream_reader *in;
 	struct team *team;
@@ -51,14 +63,21 @@ parse_options(struct test *t, int argc, char **argv)
 {
 	static const struct option options[] = { { "format", required_argument,
 						     NULL, 256 },
+		{ "label", required_argument, NULL, 258 },
+		{ "labels", required_argument, NULL, 259 },
+		{ "null", no_argument, NULL, '0' },
+		{ "predictions", required_argument, NULL, 260 },
 		{ "head", required_argument, NULL, 'H' },
 		{ "min-accuracy", required_argument, NULL, 257 }, CLI_LONG };
 	static const char *const formats[] = { "text", "tsv", "jsonl", NULL };
 	int c;
 
-	while ((c = getopt_long(argc, argv, CLI_SHORT "H:", options, NULL)) !=
+	while ((c = getopt_long(argc, argv, CLI_SHORT "0H:", options, NULL)) !=
 	       -1) {
 		switch (c) {
+		case '0':
+			t->rows.null = true;
+			break;
 		case 'H':
 			t->head_path = optarg;
 			break;
@@ -70,11 +89,29 @@ parse_options(struct test *t, int argc, char **argv)
 			t->min_accuracy =
 			    cli_real("--min-accuracy", optarg, 0, 1);
 			break;
+		case 258:
+			t->rows.label = optarg;
+			break;
+		case 259:
+			t->labels = optarg;
+			break;
+		case 260:
+			t->predictions = optarg;
+			break;
 		default:
 			cli_option(&t->cli, c, help);
 		}
 	}
 	cli_ready(&t->cli);
+	if (!t->predictions != !t->labels)
+		cli_wrong("--predictions and --labels go together");
+	if (t->predictions && optind < argc)
+		cli_wrong("--predictions takes no operands");
+	if (t->predictions && strcmp(t->predictions, "-") == 0 &&
+	    strcmp(t->labels, "-") == 0)
+		cli_wrong("--predictions and --labels: one of them is stdin");
+	if (!t->predictions && (t->rows.null || t->rows.label))
+		cli_wrong("-0 and --label: want --predictions");
 }
 
 static void
@@ -170,6 +207,14 @@ run(struct test *t)
 		errx(1, "%s: no labelled records", stream_reader_name(t->in));
 }
 
+static void
+say_unlabelled(const struct test *t, uint64_t n, uint64_t records)
+{
+	if (n > 0)
+		cli_note(&t->cli, "%llu of %llu records have no label",
+		    (unsigned long long)n, (unsigned long long)records);
+}
+
 /* What the figures do not say. */
 static void
 say_notes(struct test *t)
@@ -186,46 +231,71 @@ say_notes(struct test *t)
 	if (dev && strcmp(dev, id) == 0)
 		cli_note(&t->cli, "this is the head's own dev set");
 	free(dev);
-	if (t->unlabelled > 0)
-		cli_note(&t->cli, "%llu of %llu records have no label",
-		    (unsigned long long)t->unlabelled,
-		    (unsigned long long)t->records);
+	say_unlabelled(t, t->unlabelled, t->records);
 }
 
 static void
-print_report(struct test *t)
+print_report(
+    struct test *t, const struct score *score, size_t K, char *const *names)
 {
-	const struct head *h = t->judges.list[0].head;
+	double accuracy = score_result(score).accuracy;
 	struct buffer text = { NULL, 0, 0 };
 	char why[WHYSZ];
 
-	if (score_print(&text, t->score, h->K, h->names, t->format, why) < 0)
+	if (score_print(&text, score, K, names, t->format, why) < 0)
 		cli_die(why);
 	if (file_write(t->out, text.data, text.len, why) < 0)
 		cli_fail(file_name(t->out), why);
 	cli_commit(t->out);
 	free(text.data);
+	if (accuracy < t->min_accuracy)
+		errx(1, "accuracy %.4f is below %g", accuracy, t->min_accuracy);
+}
+
+static void
+test_head(struct test *t, char **files, int n)
+{
+	const struct head *h;
+
+	open_all(t, files, n);
+	run(t);
+	say_notes(t);
+	h = t->judges.list[0].head;
+	print_report(t, t->score, h->K, h->names);
+	score_free(t->score);
+	judges_close(&t->judges);
+	stream_reader_free(t->in);
+	team_free(t->team);
+}
+
+static void
+test_predictions(struct test *t)
+{
+	struct printed printed = { .K = 0 };
+	struct head *head = NULL;
+	char why[WHYSZ];
+
+	if (t->head_path && (head = head_open(t->head_path, why)) == NULL)
+		cli_fail(t->head_path, why);
+	t->rows.format = rows_format(t->labels, TEXT_LINES);
+	printed_judge(&printed, t->predictions, t->labels, &t->rows, head);
+	say_unlabelled(t, printed.unlabelled, printed.records);
+	print_report(t, printed.score, printed.K, printed.names);
+	printed_free(&printed);
+	head_free(head);
 }
 
 int
 main(int argc, char **argv)
 {
 	struct test t = { .min_accuracy = 0 };
-	double accuracy;
 
 	cli_start(&t.cli);
 	parse_options(&t, argc, argv);
 	t.out = cli_output(&t.cli, false);
-	open_all(&t, argv + optind, argc - optind);
-	run(&t);
-	say_notes(&t);
-	print_report(&t);
-	accuracy = score_result(t.score).accuracy;
-	if (accuracy < t.min_accuracy)
-		errx(1, "accuracy %.4f is below %g", accuracy, t.min_accuracy);
-	score_free(t.score);
-	judges_close(&t.judges);
-	stream_reader_free(t.in);
-	team_free(t.team);
+	if (t.predictions)
+		test_predictions(&t);
+	else
+		test_head(&t, argv + optind, argc - optind);
 	return 0;
 }

@@ -128,6 +128,56 @@ printf '%s\t1\nthe good film\t1\n' "$(head -n 1 "$T/long")" >"$T/s.tsv"
 bpe-encode -q "$T/s.tsv" | gpt2-embed >"$T/s"
 is "$($H --format tsv "$T/s" | sed -n '/^whole	/p;/^cut	/p' | tr '\n' ' ')" \
     "$(printf 'whole\t1 cut\t1 ')" 'whole and split records apart'
+# What was printed, judged by a file of labels: the same figures.
+$P "$T/rows" >"$T/printed"
+J="$H --format tsv --predictions"
+$H --format tsv "$T/rows" >"$T/want-report"
+is "$($J "$T/printed" --labels "$T/rows.tsv" -H "$T/a.head")" \
+    "$(cat "$T/want-report")" '--predictions: as the head itself'
+is "$(sed 's/^/an id\t/' "$T/printed" |
+	$J - --labels "$T/rows.tsv" -H "$T/a.head")" \
+    "$(cat "$T/want-report")" 'from stdin, with ids'
+sed 's/\tbad\t/\t0\t/; s/\tgood\t/\t1\t/' "$T/printed" >"$T/numbers"
+cut -f 3 "$T/rows.tsv" | sed 1d >"$T/truth"
+is "$($J "$T/numbers" --labels "$T/truth" | sed 's/\(class\t\)./\1/')" \
+    "$(sed 's/\(class\t\)[a-z]*/\1/' "$T/want-report" |
+	sed "s/^\(majority\)	bad/\1	0/; s/^\(majority\)	good/\1	1/")" \
+    'labels a line, without a head'
+is "$(tr '\n' '\0' <"$T/numbers" >"$T/n0"; tr '\n' '\0' <"$T/truth" |
+	$J "$T/n0" --labels - -0 | sum)" \
+    "$($J "$T/numbers" --labels "$T/truth" | sum)" '-0'
+printf '%s\n' 'a\t0.5' 'b\t0.75' 'c\t1' 'a\t0.4' | sed 's/\\t/\t/' >"$T/abc"
+printf '%s\n' a c c '' >"$T/abc.labels"
+fails 0 "$H: 1 of 4 records have no label" 'three classes' \
+    $J "$T/abc" --labels "$T/abc.labels"
+is "$(sed -n 's/^records\t//p; s/^accuracy\t//p; s/^log_loss\t//p' "$T/stdout" |
+	tr '\n' ' ')" \
+    "$(perl -e 'printf "3 %.6f %.6f ", 2 / 3, -(log(0.5) + log(0.125)) / 3')" \
+    'the rest of a probability is divided'
+fails 1 "$H: T/abc: 4 predictions, but more labels" 'too few predictions' \
+    $H --predictions "$T/abc" --labels "$T/truth"
+head -n 2 "$T/truth" >"$T/two"
+fails 1 "$H: T/two: 2 labels, but more predictions" 'too few labels' \
+    $H --predictions "$T/numbers" --labels "$T/two"
+fails 1 "$H: T/printed: no prediction is one of the labels of T/truth: name \
+a head that has both names (-H)" 'other names' \
+    $H --predictions "$T/printed" --labels "$T/truth"
+fails 1 "$H: T/abc: line 1: label \"a\" not in head" 'another head' \
+    $H -H "$T/a.head" --predictions "$T/abc" --labels "$T/truth"
+for line in '' 1 '1 0.5' '1\t' '1\t0.5x' '1\tnan' '1\t1.01' '1\t-0.1' '\t0.5'; do
+	printf '%b\n' '0\t1' "$line" 1 >"$T/bad"
+	fails 1 "$H: T/bad: line 2: want a label, a tab, a probability" \
+	    "not a prediction: '$line'" \
+	    $H --predictions "$T/bad" --labels "$T/truth"
+done
+fails 2 "$H: --predictions and --labels go together" 'one of two' \
+    $H --predictions "$T/abc"
+fails 2 "$H: --predictions takes no operands" 'operands' \
+    $H --predictions "$T/abc" --labels "$T/abc" "$T/rows"
+fails 2 "$H: --predictions and --labels: one of them is stdin" 'both stdin' \
+    $H --predictions - --labels -
+fails 1 "$H: T/none: No such file or directory" 'no such predictions' \
+    $H --predictions "$T/none" --labels "$T/truth"
 acc=$($H --format tsv "$T/rows" | sed -n 's/^accuracy\t//p')
 fails 0 '' "--min-accuracy: reached" $H --min-accuracy "$acc" "$T/rows"
 fails 1 "$H: accuracy $(printf %.4f "$acc") is below 1" \

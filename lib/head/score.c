@@ -43,21 +43,45 @@ score_free(struct score *s)
 	free(s);
 }
 
-void
-score_add(struct score *s, size_t class, const double *p, bool was_cut)
+/* p is the probability of the answer, loss that of the class, as -ln. */
+static void
+add(struct score *s, size_t class, size_t answer, double p, double loss,
+    struct score_part *part)
 {
-	size_t best = head_best(p, s->K);
-	size_t bin = (size_t)fmin(p[best] * BINS, BINS - 1);
-	struct score_part *part = was_cut ? &s->cut : &s->whole;
-	bool right = best == class;
+	size_t bin = (size_t)fmin(p * BINS, BINS - 1);
+	bool right = answer == class;
 
-	s->confusion[class * s->K + best]++;
+	s->confusion[class * s->K + answer]++;
 	part->n++;
 	part->right += right;
 	s->bins[bin].n++;
 	s->bins[bin].right += right;
-	s->confidence[bin] += p[best];
-	s->loss -= log(fmax(p[class], 1e-300));
+	s->confidence[bin] += p;
+	s->loss += loss;
+}
+
+static double
+loss_of(double p)
+{
+	return -log(fmax(p, 1e-300));
+}
+
+void
+score_add(struct score *s, size_t class, const double *p, bool was_cut)
+{
+	size_t best = head_best(p, s->K);
+
+	add(s, class, best, p[best], loss_of(p[class]),
+	    was_cut ? &s->cut : &s->whole);
+}
+
+void
+score_add_answer(struct score *s, size_t class, size_t answer, double p)
+{
+	double others = s->K > 1 ? (1 - p) / (double)(s->K - 1) : 0;
+
+	add(s, class, answer, p, loss_of(answer == class ? p : others),
+	    &s->whole);
 }
 
 uint64_t

@@ -16,6 +16,12 @@ void score_free(struct score *);
 /* Counts a record of the class with probabilities p (K). */
 void score_add(struct score *, size_t class, const double *p, bool was_cut);
 
+/*
+ * Counts a whole record that was given the class answer, with probability p.
+ * What p leaves is taken as divided evenly: exact for two classes.
+ */
+void score_add_answer(struct score *, size_t class, size_t answer, double p);
+
 /* A part of the records: how many, and how many were right. */
 struct score_part {
 	uint64_t n, right;

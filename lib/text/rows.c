@@ -24,6 +24,19 @@ struct rows {
 	size_t text, label, id; /* places, from 0, or NO_FIELD */
 };
 
+enum text_format
+rows_format(const char *path, enum text_format otherwise)
+{
+	static const char *const suffixes[] = { "", ".tsv", ".csv", ".jsonl" };
+	const char *dot = strrchr(path, '.');
+
+	for (size_t i = TEXT_TSV; dot && i <= TEXT_JSONL; i++) {
+		if (strcmp(dot, suffixes[i]) == 0)
+			return (enum text_format)i;
+	}
+	return otherwise;
+}
+
 struct rows *
 rows_open(int fd, const struct rows_options *o, char *why)
 {

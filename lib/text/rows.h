@@ -21,6 +21,9 @@ enum text_format {
 
 enum { LABEL_MOST = 255 /* bytes of a label or id */ };
 
+/* The form that a name's suffix tells: .tsv, .csv, .jsonl; else another. */
+enum text_format rows_format(const char *path, enum text_format otherwise);
+
 /* How to read; the strings stay the caller's. */
 struct rows_options {
 	enum text_format format;
