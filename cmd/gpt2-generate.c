@@ -8,9 +8,9 @@
 #include "checkpoint/checkpoint.h"
 #include "cli/choices.h"
 #include "cli/cli.h"
+#include "cli/continue.h"
 #include "cli/progress.h"
 #include "gpt2/group.h"
-#include "gpt2/sample.h"
 #include "head/print.h"
 #include "stream/stream.h"
 #include "sys/buffer.h"
@@ -49,8 +49,7 @@ static const char help[] =
     "  -V, --version       print the version\n";
 
 enum {
-	GROUP_BYTES = 256 << 20, /* of keys and values, unless one has more */
-	MOST_STOPS = 64
+	GROUP_BYTES = 256 << 20 /* of keys and values, unless one has more */
 };
 
 enum {
@@ -68,25 +67,10 @@ enum {
 	OPT_TOP_P
 };
 
-/* What is known of a prompt besides its tokens. */
-struct item {
-	struct record *record; /* a copy */
-	uint64_t number;
-	size_t written;	    /* tokens, of prompt and continuation */
-	uint32_t part;	    /* written last */
-	struct buffer text; /* new bytes, where a text is to stop it */
-	bool was_cut, ended, closed;
-	bool by_itself; /* it ended with <|endoftext|> */
-};
-
 struct generate {
 	struct cli cli;
-	size_t new_tokens;
-	bool only_new;
 	enum ops_precision precision;
-	struct sample_options sample;
-	const char *stops[MOST_STOPS];
-	size_t n_stops;
+	struct continuing continuing;
 	struct choices choices;
 	struct print_options print;
 
@@ -95,14 +79,12 @@ struct generate {
 	size_t n_positions;
 	struct team *team;
 	struct gpt2_group group;
-	struct item items[GROUP_MOST];
-	struct sampler *sampler;
+	struct prompt_item items[GROUP_MOST];
 	struct stream_reader *in;
 	struct file_out *file;
-	struct stream_writer *out; /* NULL with choices */
 	struct buffer lines;
 	bool begun;
-	uint64_t records, tokens, cut, full;
+	uint64_t records, tokens, cut;
 	struct progress progress;
 };
 
@@ -135,17 +117,18 @@ take_choices(struct generate *g, int c)
 }
 
 static void
-take_option(struct generate *g, int c)
+take_option(struct generate *g, int option)
 {
 	static const char *const precisions[] = { "f32", "bf16", "int8", NULL };
-	struct sample_options *s = &g->sample;
+	struct continuing *c = &g->continuing;
+	struct sample_options *s = &c->sample;
 
-	switch (c) {
+	switch (option) {
 	case 'n':
-		g->new_tokens = cli_number("-n", optarg, 1, 1048576);
+		c->new_tokens = cli_number("-n", optarg, 1, 1048576);
 		break;
 	case OPT_ONLY_NEW:
-		g->only_new = true;
+		c->only_new = true;
 		break;
 	case OPT_PRECISION:
 		g->precision = (enum ops_precision)cli_word(
@@ -155,9 +138,9 @@ take_option(struct generate *g, int c)
 		s->seed = cli_number("--seed", optarg, 0, SIZE_MAX / 2);
 		break;
 	case OPT_STOP:
-		if (optarg[0] == '\0' || g->n_stops == MOST_STOPS)
-			cli_wrong("--stop: want 1 to %d texts", MOST_STOPS);
-		g->stops[g->n_stops++] = optarg;
+		if (optarg[0] == '\0' || c->n_stops == CONTINUE_STOPS)
+			cli_wrong("--stop: want 1 to %d texts", CONTINUE_STOPS);
+		c->stops[c->n_stops++] = optarg;
 		break;
 	case OPT_TEMPERATURE:
 		s->temperature = cli_real("--temperature", optarg, 0, 100);
@@ -169,8 +152,8 @@ take_option(struct generate *g, int c)
 		s->top_p = cli_real("--top-p", optarg, 1e-6, 1);
 		break;
 	default:
-		if (!take_choices(g, c))
-			cli_option(&g->cli, c, help);
+		if (!take_choices(g, option))
+			cli_option(&g->cli, option, help);
 	}
 }
 
@@ -221,7 +204,7 @@ open_model(struct generate *g)
 	g->n_positions = c->n_positions;
 	g->group.V = c->vocab_size;
 	if ((g->team = team_open(g->cli.jobs, why)) == NULL ||
-	    (g->sampler = sampler_open(c->vocab_size, why)) == NULL)
+	    (g->continuing.sampler = sampler_open(c->vocab_size, why)) == NULL)
 		cli_die(why);
 	g->group.decoder =
 	    gpt2_decoder_open(checkpoint, g->precision, g->team, why);
@@ -250,8 +233,11 @@ open_streams(struct generate *g, char **files, int n)
 		    "%zu): run bpe-encode -m %s",
 		    stream_reader_name(g->in), h->vocab_size, g->dir,
 		    bpe_vocab_size(g->bpe), g->dir);
+	g->continuing.bpe = g->bpe;
+	g->continuing.n_positions = g->n_positions;
+	g->continuing.file = g->file;
 	if (g->choices.n == 0 &&
-	    (g->out = stream_writer_open(g->file, h, why)) == NULL)
+	    (g->continuing.out = stream_writer_open(g->file, h, why)) == NULL)
 		cli_die(why);
 }
 
@@ -261,7 +247,7 @@ open_streams(struct generate *g, char **files, int n)
 static size_t
 wanted(const struct generate *g)
 {
-	return g->choices.n > 0 ? g->choices.longest : g->new_tokens;
+	return g->choices.n > 0 ? g->choices.longest : g->continuing.new_tokens;
 }
 
 /* Adds the record; a prompt that leaves no room keeps its end. */
@@ -271,10 +257,11 @@ add_prompt(struct generate *g, const struct record *r)
 	uint32_t end = bpe_end_of_text(g->bpe);
 	const uint32_t *tokens = r->n_tokens > 0 ? r->tokens : &end;
 	size_t n = num_max(r->n_tokens, 1), most = g->n_positions;
-	struct item *item = &g->items[g->group.B];
+	struct prompt_item *item = &g->items[g->group.B];
 	char why[WHYSZ];
 
-	*item = (struct item){ .number = g->records, .was_cut = r->was_cut };
+	*item =
+	    (struct prompt_item){ .number = g->records, .was_cut = r->was_cut };
 	if (n >= most || (g->choices.n > 0 && n + wanted(g) > most)) {
 		size_t keep = most - num_min(wanted(g), most - 1);
 
@@ -305,159 +292,17 @@ is_full(const struct generate *g, size_t bytes, size_t n)
 static void
 clear_group(struct generate *g)
 {
-	for (size_t b = 0; b < g->group.B; b++) {
-		free(g->items[b].record);
-		free(g->items[b].text.data);
-	}
-	gpt2_group_clear(&g->group);
-}
-
-/* ---- continuations ---- */
-
-static void
-write_part(
-    struct generate *g, struct item *item, const uint32_t *tokens, size_t n)
-{
-	const struct gpt2_prompt *p = &g->group.prompts[item - g->items];
-	const struct record *from = item->record;
-	struct record r = { .id = from->id,
-		.id_len = from->id_len,
-		.label = from->label,
-		.label_len = from->label_len,
-		.part = ++item->part,
-		.was_cut = item->was_cut,
-		.n_tokens = n,
-		.tokens = tokens };
-	char why[WHYSZ];
-
-	item->written += n;
-	r.length = (uint32_t)item->written;
-	/*
-	 * Where it ended by itself, a part without tokens follows the last, as
-	 * if that had been written before this was known.
-	 */
-	item->closed = item->ended && (!item->by_itself || n == 0) &&
-		       item->written == p->length;
-	if (item->closed)
-		r.parts = r.part;
-	if (stream_write(g->out, &r, why) < 0)
-		cli_fail(file_name(g->file), why);
-}
-
-/* The prompt is the first part; of an empty one only its being there. */
-static void
-write_prompt(struct generate *g, struct item *item)
-{
-	const struct gpt2_prompt *p = &g->group.prompts[item - g->items];
-	size_t n = p->n;
-
-	if (g->only_new || item->record->n_tokens == 0) {
-		item->written = n;
-		n = 0;
-	}
-	if (n > 0 || !g->only_new)
-		write_part(g, item, p->tokens, n);
-}
-
-/*
- * Writes what there is, a token a part, in the order of the prompts: of the
- * first that has not ended as it comes.
- */
-static void
-write_ready(struct generate *g, size_t *first)
-{
-	char why[WHYSZ];
-
-	for (; *first < g->group.B; ++*first) {
-		struct item *item = &g->items[*first];
-		const struct gpt2_prompt *p = &g->group.prompts[*first];
-
-		if (item->part == 0 && item->written == 0)
-			write_prompt(g, item);
-		while (item->written < p->length)
-			write_part(g, item, p->tokens + item->written, 1);
-		if (!item->ended)
-			break;
-		if (!item->closed)
-			write_part(g, item, NULL, 0);
-	}
-	if (stream_flush(g->out, why) < 0)
-		cli_fail(file_name(g->file), why);
-}
-
-/* Whether one of the stop texts stands at the end of the new text. */
-static bool
-is_stopped(struct generate *g, struct item *item, uint32_t token)
-{
-	size_t len, before = item->text.len;
-	const uint8_t *bytes = bpe_token_bytes(g->bpe, token, &len);
-	char why[WHYSZ];
-
-	if (g->n_stops == 0)
-		return false;
-	if (buffer_append(&item->text, bytes, len, why) < 0)
-		cli_die(why);
-	for (size_t i = 0; i < g->n_stops; i++) {
-		size_t n = strlen(g->stops[i]);
-		size_t from = before >= n ? before - n + 1 : 0;
-
-		if (memmem(item->text.data + from, item->text.len - from,
-			g->stops[i], n))
-			return true;
-	}
-	return false;
-}
-
-/* Chooses the next token of a prompt, and says whether it was the last. */
-static void
-add_token(struct generate *g, size_t b)
-{
-	struct gpt2_prompt *p = &g->group.prompts[b];
-	struct item *item = &g->items[b];
-	uint32_t token =
-	    sample_token(g->sampler, g->group.logits + b * g->group.V,
-		&g->sample, item->number, p->length);
-
-	if (token == bpe_end_of_text(g->bpe)) {
-		item->ended = item->by_itself = true;
-		return;
-	}
-	p->tokens[p->length++] = token;
-	item->ended = is_stopped(g, item, token) ||
-		      p->length - p->n == g->new_tokens || p->length == p->room;
-	if (p->length == g->n_positions && p->length - p->n < g->new_tokens)
-		g->full++;
-	progress_step(&g->progress, 1, 0, 0);
-}
-
-static void
-continue_group(struct generate *g)
-{
-	bool marks[GROUP_MOST];
-	size_t first = 0, running = g->group.B;
-	char why[WHYSZ];
-
 	for (size_t b = 0; b < g->group.B; b++)
-		marks[b] = true;
-	while (running > 0) {
-		if (gpt2_group_run(&g->group, marks, why) < 0)
-			cli_die(why);
-		for (size_t b = 0; b < g->group.B; b++) {
-			if (!marks[b])
-				continue;
-			add_token(g, b);
-			marks[b] = !g->items[b].ended;
-			running -= !marks[b];
-		}
-		write_ready(g, &first);
-	}
+		free(g->items[b].record);
+	gpt2_group_clear(&g->group);
 }
 
 /* ---- choices ---- */
 
 /* Prints the line of a prompt, whose scores stand in every B-th place. */
 static void
-print_choice(struct generate *g, const struct item *item, const double *scores)
+print_choice(
+    struct generate *g, const struct prompt_item *item, const double *scores)
 {
 	const struct choices *c = &g->choices;
 	struct print_record r = { item->record->id, item->record->id_len,
@@ -546,7 +391,7 @@ run_group(struct generate *g)
 	if (g->choices.n > 0)
 		judge_group(g);
 	else
-		continue_group(g);
+		continue_group(&g->continuing, &g->group, g->items);
 	clear_group(g);
 }
 
@@ -592,12 +437,12 @@ say_counts(const struct generate *g)
 	if (g->cut)
 		cli_note(&g->cli, "of %llu of %llu prompts only the end fitted",
 		    (unsigned long long)g->cut, (unsigned long long)g->records);
-	if (g->full)
+	if (g->continuing.full)
 		cli_note(&g->cli,
 		    "%llu of %llu continuations ended with the context of %zu "
 		    "tokens",
-		    (unsigned long long)g->full, (unsigned long long)g->records,
-		    g->n_positions);
+		    (unsigned long long)g->continuing.full,
+		    (unsigned long long)g->records, g->n_positions);
 	if (g->cli.verbose)
 		cli_note(&g->cli, "%llu records, %s, %s",
 		    (unsigned long long)g->records, g->dir,
@@ -616,7 +461,7 @@ end(struct generate *g)
 		cli_die(why);
 	if (g->choices.n > 0)
 		write_lines(g);
-	else if (stream_end(g->out, true, why) < 0)
+	else if (stream_end(g->continuing.out, true, why) < 0)
 		cli_fail(file_name(g->file), why);
 	cli_commit(g->file);
 	say_counts(g);
@@ -625,8 +470,8 @@ end(struct generate *g)
 int
 main(int argc, char **argv)
 {
-	struct generate g = { .new_tokens = 20,
-		.sample = { .top_p = 1, .seed = 1 },
+	struct generate g = { .continuing = { .new_tokens = 20,
+				  .sample = { .top_p = 1, .seed = 1 } },
 		.print = { .top = 1, .min_prob = -1 } };
 	char why[WHYSZ];
 	int rc;
@@ -640,16 +485,17 @@ main(int argc, char **argv)
 	if (g.choices.prior)
 		score_prior(&g);
 	g.progress = progress_start(&g.cli);
+	g.continuing.progress = &g.progress;
 	rc = run(&g, why);
 	progress_end(&g.progress);
 	if (rc < 0)
 		cli_die(why);
 	end(&g);
 	choices_close(&g.choices);
-	stream_writer_free(g.out);
+	stream_writer_free(g.continuing.out);
 	stream_reader_free(g.in);
 	gpt2_decoder_free(g.group.decoder);
-	sampler_free(g.sampler);
+	sampler_free(g.continuing.sampler);
 	team_free(g.team);
 	bpe_free(g.bpe);
 	free(g.lines.data);
