@@ -174,4 +174,22 @@ is "$(chi t=1)" good 'the distribution: --temperature 1'
 is "$(chi t=0.7 --temperature 0.7)" good '--temperature 0.7'
 is "$(chi k=12 --top-k 12)" good '--top-k'
 is "$(chi p=0.6 --top-p 0.6)" good '--top-p'
+
+# ---- examples/probe.sh: head, zero-shot label and continuation ----
+COLUMNS=120 examples/probe.sh >"$T/probe"
+is "$(cut -c 1-8 "$T/probe")" "$(echo 'head    '
+	bpe-encode examples/reviews.txt | gpt2-embed | head-predict -q | cut -f 1)" \
+    'probe.sh: what the head says'
+bpe-encode --long tail --suffix ' This movie was' examples/reviews.txt >"$T/ask"
+is "$(cut -c 17-24 "$T/probe" | sed 1d)" \
+    "$(gpt2-generate --choice ' great=positive' --choice ' terrible=negative' \
+	--prior 'This movie was' "$T/ask" | cut -f 1)" 'what GPT-2 says'
+is "$(cut -c 32-66 "$T/probe" | sed '1d; s/ *$//')" \
+    "$(gpt2-generate -n 10 --only-new "$T/ask" | bpe-decode |
+	cut -c 1-35 | sed 's/ *$//')" 'what it writes'
+is "$(cut -c 69-100 "$T/probe" | sed 1d)" "$(cut -c 1-32 examples/reviews.txt)" \
+    'and the reviews'
+printf 'It was caf\303\251\n' >"$T/cafe"
+is "$(COLUMNS=78 examples/probe.sh -n 1 "$T/cafe" | sed -n '2s/.*  //p')" \
+    'It was caf' 'no half characters'
 done_testing

@@ -26,4 +26,9 @@ is "$(echo 'The dog' | bpe-encode | gpt2-embed | stream-cat -i |
     sed -n 's/^cut *//p; s/^vectors *//p')" \
     "10 of 12 blocks
 768 of f32, one a token, computed in f32, 12 heads" 'its shape'
+is "$(printf 'The dog\nThe dog\n' | bpe-encode | gpt2-generate -n 18 |
+    bpe-decode -0 | tr '\0' '|')" "$(for _ in 1 2; do
+	printf 'The dog was found in a field near the intersection of West and '
+	printf 'West Streets.\n\nThe dog|'
+done)" 'its continuation of "The dog"'
 done_testing
