@@ -50,6 +50,6 @@ gpt2-generate -n "$tokens" --only-new "$work/question" | texts >"$work/written"
 	paste "$work/trained" "$work/zero-shot" "$work/written" "$work/text"
 } | awk -F '\t' -v width="${width:-80}" '
 	function percent(p) { return NR > 1 ? int(100 * p + 0.5) " %" : "" }
-	{ line = sprintf("%-9.9s%5s  %-9.9s%5s %-35.35s  %s", $1, percent($2),
+	{ line = sprintf("%-9.9s%5s  %-9.9s%5s  %-35.35s %s", $1, percent($2),
 	      $3, percent($4), $5, $6)
 	  print substr(line, 1, width) }' | iconv -c -f UTF-8 -t UTF-8 || :

@@ -126,6 +126,24 @@ fails 1 "$G: stdout: No space left on device" 'a full disk' \
     >"$T/rc") | head -c 100 >/dev/null
 is "$(cat "$T/rc")" 141 'a reader that goes away'
 
+# ---- examples/probe.sh: head, zero-shot label and continuation ----
+COLUMNS=120 examples/probe.sh >"$T/probe"
+is "$(cut -c 1-8 "$T/probe")" "$(echo 'head    '
+	bpe-encode examples/reviews.txt | gpt2-embed | head-predict -q | cut -f 1)" \
+    'probe.sh: what the head says'
+bpe-encode --long tail --suffix ' This movie was' examples/reviews.txt >"$T/ask"
+is "$(cut -c 17-24 "$T/probe" | sed 1d)" \
+    "$(gpt2-generate --choice ' great=positive' --choice ' terrible=negative' \
+	--prior 'This movie was' "$T/ask" | cut -f 1)" 'what GPT-2 says'
+is "$(cut -c 33-67 "$T/probe" | sed '1d; s/ *$//')" \
+    "$(gpt2-generate -n 10 --only-new "$T/ask" | bpe-decode |
+	cut -c 1-35 | sed 's/ *$//')" 'what it writes'
+is "$(cut -c 69-100 "$T/probe" | sed 1d)" "$(cut -c 1-32 examples/reviews.txt)" \
+    'and the reviews'
+printf 'It was caf\303\251\n' >"$T/cafe"
+is "$(COLUMNS=78 examples/probe.sh -n 1 "$T/cafe" | sed -n '2s/.*  //p')" \
+    'It was caf' 'no half characters'
+
 # ---- PyTorch ----
 torch=../shared/reference/gpt2_torch.py
 if [ ! -f $torch ] || ! /usr/bin/python3 -c 'import torch, regex' 2>/dev/null; then
@@ -133,7 +151,22 @@ if [ ! -f $torch ] || ! /usr/bin/python3 -c 'import torch, regex' 2>/dev/null; t
 	done_testing
 	exit
 fi
-sed -n 2,11p ../shared/data/sst2/dev.tsv | cut -f 1 | sed 's/ *$//' >"$T/ten"
+sed -n 2,101p ../shared/data/sst2/dev.tsv | cut -f 1 | sed 's/ *$//' >"$T/texts"
+head -n 10 "$T/texts" >"$T/ten"
+logits() { # MODEL
+	/usr/bin/python3 $torch logits "$1" "$T/l.npy" <"$T/texts"
+	/usr/bin/python3 -c 'import sys, numpy
+numpy.load(sys.argv[1]).tofile(sys.argv[2])' "$T/l.npy" "$T/l.f32"
+	bpe-encode -m "$1" "$T/texts" >"$T/texts.tok"
+	"$UNITS/logits" "$T/texts.tok" "$1" "$T/l.f32" 1e-4 >"$T/out"
+	is "$? $(grep -c '^ok' "$T/out")" '0 3' \
+	    "$2: $(sed -n 's/^ok 3 - //p' "$T/out")"
+}
+logits examples/mini 'the small model'
+/usr/bin/python3 $torch random "$T/small" 12 12 768 1024 \
+    ../shared/models/gpt2-tokenizer 1
+logits "$T/small" "GPT-2 small's shape"
+rm -r "${T:?}/small"
 is "$(bpe-encode "$T/ten" | $G -n 40 | ids)" \
     "$(/usr/bin/python3 $torch generate examples/mini 40 <"$T/ten" |
 	tr -d '[],')" 'the continuations of PyTorch'
@@ -144,10 +177,10 @@ is "$(bpe-encode "$T/ten" | $G --choice ' great=g' --choice ' really awful=a' \
 	bad += d > 1e-5 || d < -1e-5 } END { print bad + 0, NR }')" '0 10' \
     'the choices of PyTorch'
 /usr/bin/python3 $torch logits examples/mini "$T/logits.npy" <<<'The movie was'
-chi() { # KEPT OPTION...: chi square of 1,500 first tokens, most probable first
+chi() { # KEPT OPTION...: chi square of first tokens, most probable first
 	local keep=$1
 	shift
-	yes 'The movie was' | head -n 1500 | bpe-encode |
+	yes 'The movie was' | head -n "${DRAWS:-1500}" | bpe-encode |
 		$G -n 1 --only-new --temperature 1 "$@" | ids >"$T/first"
 	/usr/bin/python3 - "$T/logits.npy" "$T/first" "$keep" <<'END'
 import sys, numpy as np
@@ -174,22 +207,4 @@ is "$(chi t=1)" good 'the distribution: --temperature 1'
 is "$(chi t=0.7 --temperature 0.7)" good '--temperature 0.7'
 is "$(chi k=12 --top-k 12)" good '--top-k'
 is "$(chi p=0.6 --top-p 0.6)" good '--top-p'
-
-# ---- examples/probe.sh: head, zero-shot label and continuation ----
-COLUMNS=120 examples/probe.sh >"$T/probe"
-is "$(cut -c 1-8 "$T/probe")" "$(echo 'head    '
-	bpe-encode examples/reviews.txt | gpt2-embed | head-predict -q | cut -f 1)" \
-    'probe.sh: what the head says'
-bpe-encode --long tail --suffix ' This movie was' examples/reviews.txt >"$T/ask"
-is "$(cut -c 17-24 "$T/probe" | sed 1d)" \
-    "$(gpt2-generate --choice ' great=positive' --choice ' terrible=negative' \
-	--prior 'This movie was' "$T/ask" | cut -f 1)" 'what GPT-2 says'
-is "$(cut -c 32-66 "$T/probe" | sed '1d; s/ *$//')" \
-    "$(gpt2-generate -n 10 --only-new "$T/ask" | bpe-decode |
-	cut -c 1-35 | sed 's/ *$//')" 'what it writes'
-is "$(cut -c 69-100 "$T/probe" | sed 1d)" "$(cut -c 1-32 examples/reviews.txt)" \
-    'and the reviews'
-printf 'It was caf\303\251\n' >"$T/cafe"
-is "$(COLUMNS=78 examples/probe.sh -n 1 "$T/cafe" | sed -n '2s/.*  //p')" \
-    'It was caf' 'no half characters'
 done_testing
