@@ -81,29 +81,41 @@ block_check(const struct block *b, const uint8_t *payload, char *why)
 	return 0;
 }
 
+static uint8_t *
+put(uint8_t *to, const void *p, size_t len)
+{
+	if (len > 0)
+		memcpy(to, p, len);
+	return to + len;
+}
+
 int
 record_format(
     struct buffer *b, const struct record *r, size_t vector_size, char *why)
 {
-	size_t tokens = r->n_tokens * sizeof(uint32_t);
-	size_t vectors = r->n_vectors * vector_size;
-	uint8_t head[RECORD_HEADSZ];
+	const size_t tokens = r->n_tokens * sizeof(uint32_t);
+	const size_t vectors = r->n_vectors * vector_size;
+	const size_t len =
+	    RECORD_HEADSZ + tokens + vectors + r->label_len + r->id_len;
+	uint8_t *p;
 
-	bytes_put32(head, (r->label ? FLAG_LABEL : 0) | (r->id ? FLAG_ID : 0) |
-			      (r->was_cut ? FLAG_CUT : 0));
-	bytes_put32(head + 4, r->part);
-	bytes_put32(head + 8, r->parts);
-	bytes_put32(head + 12, r->length);
-	bytes_put32(head + 16, (uint32_t)r->n_tokens);
-	bytes_put32(head + 20, (uint32_t)r->n_vectors);
-	bytes_put32(head + 24, (uint32_t)r->label_len);
-	bytes_put32(head + 28, (uint32_t)r->id_len);
-	if (buffer_append(b, head, sizeof(head), why) < 0 ||
-	    buffer_append(b, r->tokens, tokens, why) < 0 ||
-	    buffer_append(b, r->vectors, vectors, why) < 0 ||
-	    buffer_append(b, r->label, r->label_len, why) < 0 ||
-	    buffer_append(b, r->id, r->id_len, why) < 0)
+	if (buffer_reserve(b, num_round(len, 8), why) < 0)
 		return -1;
+	p = b->data + b->len;
+	bytes_put32(p, (r->label ? FLAG_LABEL : 0) | (r->id ? FLAG_ID : 0) |
+			   (r->was_cut ? FLAG_CUT : 0));
+	bytes_put32(p + 4, r->part);
+	bytes_put32(p + 8, r->parts);
+	bytes_put32(p + 12, r->length);
+	bytes_put32(p + 16, (uint32_t)r->n_tokens);
+	bytes_put32(p + 20, (uint32_t)r->n_vectors);
+	bytes_put32(p + 24, (uint32_t)r->label_len);
+	bytes_put32(p + 28, (uint32_t)r->id_len);
+	p = put(p + RECORD_HEADSZ, r->tokens, tokens);
+	p = put(p, r->vectors, vectors);
+	p = put(p, r->label, r->label_len);
+	put(p, r->id, r->id_len);
+	b->len += len;
 	return 0;
 }
 

@@ -58,7 +58,10 @@ int block_check(const struct block *, const uint8_t *payload, char *why);
 int record_check_values(
     const struct record *, const struct stream_header *, char *why);
 
-/* Appends the record as a payload; vector_size is bytes of one vector. */
+/*
+ * Appends the record as a payload, with room behind it for its padding;
+ * vector_size is bytes of one vector.
+ */
 int record_format(
     struct buffer *, const struct record *, size_t vector_size, char *why);
 

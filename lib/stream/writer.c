@@ -25,23 +25,25 @@ struct stream_writer {
 static int
 begin_block(struct stream_writer *w, char *why)
 {
-	static const uint8_t head[BLOCK_HEADSZ];
-
-	return buffer_append(&w->pending, head, sizeof(head), why);
+	if (buffer_reserve(&w->pending, BLOCK_HEADSZ, why) < 0)
+		return -1;
+	w->pending.len += BLOCK_HEADSZ;
+	return 0;
 }
 
 /* Pads the payload that began at start + BLOCK_HEADSZ and seals the block. */
 static int
 end_block(struct stream_writer *w, uint32_t type, size_t start, char *why)
 {
-	static const uint8_t zeros[8];
-	size_t len = w->pending.len - start - BLOCK_HEADSZ;
+	size_t len = w->pending.len - start - BLOCK_HEADSZ, padding;
 
 	if (len > BLOCK_MOST)
 		return why_set(why, "record too long for a stream");
-	if (buffer_append(
-		&w->pending, zeros, block_padded((uint32_t)len) - len, why) < 0)
+	padding = block_padded((uint32_t)len) - len;
+	if (buffer_reserve(&w->pending, padding, why) < 0)
 		return -1;
+	memset(w->pending.data + w->pending.len, 0, padding);
+	w->pending.len += padding;
 	block_seal(w->pending.data + start, type, (uint32_t)len, w->sequence++,
 	    &w->chain);
 	return 0;
