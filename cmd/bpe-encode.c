@@ -11,6 +11,7 @@
 #include "bpe/prepare.h"
 #include "checkpoint/checkpoint.h"
 #include "cli/cli.h"
+#include "cli/encoding.h"
 #include "cli/progress.h"
 #include "head/head.h"
 #include "stream/stream.h"
@@ -39,7 +40,7 @@ static const char help[] =
     "                     ($GPT2_HEAD)\n"
     "      --header       the first row names the fields\n"
     "      --id F         field of the id: a name or a number from 1\n"
-    "  -j, --jobs N       accepted; one thread does the work\n"
+    "  -j, --jobs N       threads (one a processor)\n"
     "      --label F      field of the label\n"
     "      --long W       too long: split (default), keep head or tail, error\n"
     "  -m, --model M      directory or name of the model ($GPT2_MODEL)\n"
@@ -85,6 +86,9 @@ struct encode {
 	struct head *head;
 	struct bpe *bpe;
 	struct preparer *preparer;
+	struct encoding *encoding;
+	const char *name; /* of the file at hand */
+	const char *unit; /* of its records: line, record */
 	size_t limit;
 	struct file_out *file;
 	struct stream_writer *out;
@@ -233,43 +237,6 @@ check_operands(struct encode *e, char **files, int n)
 }
 
 static void
-open_model(struct encode *e)
-{
-	char why[WHYSZ], *dir;
-
-	if (e->head_path && (e->head = head_open(e->head_path, why)) == NULL)
-		cli_fail(e->head_path, why);
-	dir = checkpoint_find(
-	    cli_model(&e->cli, e->head ? e->head->model_name : NULL), why);
-	if (dir == NULL)
-		cli_die(why);
-	if ((e->bpe = bpe_open(dir, why)) == NULL)
-		cli_fail(dir, why);
-	if (e->head) {
-		const char *want = e->head->stream.vocabulary;
-
-		if (strcmp(want, bpe_vocabulary(e->bpe)) != 0)
-			errx(1,
-			    "%s: made with another vocabulary "
-			    "(%.4s.., %s has %.4s..)",
-			    e->head_path, want, dir, bpe_vocabulary(e->bpe));
-		e->preparation = e->head->stream.preparation;
-	}
-	free(dir);
-	e->limit = bpe_positions(e->bpe);
-	if (e->max_tokens > e->limit)
-		cli_wrong("--max-tokens: want 1..%zu", e->limit);
-	if (e->max_tokens)
-		e->limit = e->max_tokens;
-	if (e->rows.exact)
-		e->limit = 0;
-	e->preparer =
-	    preparer_open(e->bpe, &e->preparation, e->limit, e->rule, why);
-	if (e->preparer == NULL)
-		cli_die(why);
-}
-
-static void
 open_output(struct encode *e)
 {
 	struct stream_header header = { .kind = STREAM_TOKENS };
@@ -296,66 +263,89 @@ fail_input(struct encode *e, const char *name, const char *why)
 
 /* Writes the record or records of one row. */
 static void
-write_row(struct encode *e, const struct row *row, const char *name,
-    struct text_reader *text)
+write_row(void *arg, const struct encoded *row)
 {
+	struct encode *e = arg;
 	struct record r = { .id = row->id,
 		.label = row->label,
 		.id_len = row->id_len,
 		.label_len = row->label_len };
 	char reason[WHYSZ], why[WHYSZ];
-	long parts = preparer_encode(
-	    e->preparer, (const uint8_t *)row->text, row->text_len, reason);
+	long parts = prepared_parts(row->batch, row->i, reason);
 
 	if (parts < 0) {
-		why_set(why, "%s %llu: %.900s", text_unit(text),
-		    (unsigned long long)text_number(text), reason);
-		fail_input(e, name, why);
+		why_set(why, "%s %llu: %.900s", e->unit,
+		    (unsigned long long)row->number, reason);
+		fail_input(e, e->name, why);
 	}
 	for (long k = 0; k < parts; k++) {
-		preparer_part(e->preparer, (size_t)k, &r);
+		prepared_part(row->batch, row->i, (size_t)k, &r);
 		if (stream_write(e->out, &r, why) < 0)
 			cli_fail(file_name(e->file), why);
 		e->tokens += r.n_tokens;
-		progress_step(&e->progress, r.n_tokens,
-		    e->bytes + text_bytes(text), e->all_bytes);
+		progress_step(
+		    &e->progress, r.n_tokens, row->done, e->all_bytes);
 	}
 	e->cut += r.was_cut;
 }
 
+/* Writes all rows that have been read. */
+static void
+flush_rows(struct encode *e)
+{
+	char why[WHYSZ];
+
+	if (encoding_flush(e->encoding, why) < 0)
+		fail_input(e, e->name, why);
+}
+
+/* A row cannot be read: those before it are written, and that is the end. */
+_Noreturn static void
+fail_row(struct encode *e, const char *why)
+{
+	flush_rows(e);
+	fail_input(e, e->name, why);
+}
+
 /* A malformed row: the end, or an empty record and a line about it. */
 static void
-take_bad_row(
-    struct encode *e, struct row *row, const char *name, const char *why)
+take_bad_row(struct encode *e, struct row *row, const char *why)
 {
 	if (!e->keep_bad_rows)
-		fail_input(e, name, why);
+		fail_row(e, why);
 	*row = (struct row){ .text = "" };
 	e->bad++;
-	cli_note(&e->cli, "%s: %s", name, why);
+	cli_note(&e->cli, "%s: %s", e->name, why);
 }
 
 static void
-encode_rows(struct encode *e, struct rows *rows, const char *name)
+encode_rows(struct encode *e, struct rows *rows)
 {
 	struct text_reader *text = rows_reader(rows);
 	char why[WHYSZ];
 	struct row row;
 	int rc;
 
+	e->unit = text_unit(text);
 	while (e->records < e->last) {
-		if (!text_ready(text) && stream_flush(e->out, why) < 0)
-			cli_fail(file_name(e->file), why);
+		if (!text_ready(text)) {
+			flush_rows(e);
+			if (stream_flush(e->out, why) < 0)
+				cli_fail(file_name(e->file), why);
+		}
 		if ((rc = rows_read(rows, &row, why)) == 0)
 			break;
 		if (rc == ROWS_ERROR)
-			fail_input(e, name, why);
+			fail_row(e, why);
 		if (++e->records < e->first)
 			continue;
 		if (rc == ROWS_BAD)
-			take_bad_row(e, &row, name, why);
-		write_row(e, &row, name, text);
+			take_bad_row(e, &row, why);
+		if (encoding_add(e->encoding, &row, text_number(text),
+			e->bytes + text_bytes(text), why) < 0)
+			fail_row(e, why);
 	}
+	flush_rows(e);
 	e->bytes += text_bytes(text);
 	e->terminated = text_terminated(text);
 }
@@ -397,10 +387,52 @@ encode_file(struct encode *e, const char *path)
 		    rows_format(e->member ? e->member : path, TEXT_LINES);
 	if ((rows = rows_open(fd, &options, why)) == NULL)
 		fail_input(e, name, why);
-	encode_rows(e, rows, name);
+	e->name = name;
+	encode_rows(e, rows);
 	rows_free(rows);
 	if (fd != STDIN_FILENO)
 		close(fd);
+}
+
+static void
+open_model(struct encode *e)
+{
+	char why[WHYSZ], *dir;
+
+	if (e->head_path && (e->head = head_open(e->head_path, why)) == NULL)
+		cli_fail(e->head_path, why);
+	dir = checkpoint_find(
+	    cli_model(&e->cli, e->head ? e->head->model_name : NULL), why);
+	if (dir == NULL)
+		cli_die(why);
+	if ((e->bpe = bpe_open(dir, why)) == NULL)
+		cli_fail(dir, why);
+	if (e->head) {
+		const char *want = e->head->stream.vocabulary;
+
+		if (strcmp(want, bpe_vocabulary(e->bpe)) != 0)
+			errx(1,
+			    "%s: made with another vocabulary "
+			    "(%.4s.., %s has %.4s..)",
+			    e->head_path, want, dir, bpe_vocabulary(e->bpe));
+		e->preparation = e->head->stream.preparation;
+	}
+	free(dir);
+	e->limit = bpe_positions(e->bpe);
+	if (e->max_tokens > e->limit)
+		cli_wrong("--max-tokens: want 1..%zu", e->limit);
+	if (e->max_tokens)
+		e->limit = e->max_tokens;
+	if (e->rows.exact)
+		e->limit = 0;
+	e->preparer =
+	    preparer_open(e->bpe, &e->preparation, e->limit, e->rule, why);
+	if (e->preparer == NULL)
+		cli_die(why);
+	e->encoding =
+	    encoding_open(e->preparer, e->bpe, e->cli.jobs, write_row, e, why);
+	if (e->encoding == NULL)
+		cli_die(why);
 }
 
 /* One line about what did not go through as it was. */
@@ -450,6 +482,7 @@ main(int argc, char **argv)
 	cli_commit(e.file);
 	say_counts(&e);
 	stream_writer_free(e.out);
+	encoding_free(e.encoding);
 	preparer_free(e.preparer);
 	bpe_free(e.bpe);
 	head_free(e.head);

@@ -154,4 +154,27 @@ echo the | bpe-encode -m tests/tiny -o "$T/out" &&
 GPT2_MODEL=tests/tiny bpe-encode </dev/null >"$T/a"
 bpe-encode -m tests/tiny </dev/null | cmp -s - "$T/a"
 is $? 0 '$GPT2_MODEL'
+
+# ---- threads: batches of some 64 KiB, in order ----
+perl -e 'srand 3; for (1 .. 30000) {
+	print join(" ", map { ("the", "a film", "zx", "\xc3\xa9t\xc3\xa9", "7th")
+	    [rand 5] } 0 .. rand 20), "\t", int rand 3, "\tid$_\n" }' >"$T/many.tsv"
+for o in '' '--prefix Q:' '--max-tokens 12' '--max-tokens 9 --suffix !' \
+	'--special parse' '--records 900-29000'; do
+	# shellcheck disable=SC2086
+	many() { encode $o -j "$1" --text 1 --label 2 --id 3 "$T/many.tsv" | sum; }
+	is "$(many 2) $(many 5)" "$(many 1) $(many 1)" "-j: $o"
+done
+is "$(encode -j 3 --long head --text 1 --label 2 --id 3 "$T/many.tsv" |
+    cut -f 1)" \
+    "$(cut -f 3 "$T/many.tsv")" 'the ids in order'
+is "$( (head -n 20000 "$T/many.tsv"; echo bad; cat "$T/many.tsv") |
+    encode -j 3 --long head --format tsv | wc -l; cat "$T/err")" \
+    "20000
+bpe-encode: stdin: line 20001: no label" 'what stood before a bad row is out'
+yes 'a film' | head -n 20000 >"$T/lines.txt"
+is "$( (head -n 20000 "$T/lines.txt"; yes a | head -n 60 | tr '\n' ' ') | cut -c 1-90 |
+    encode -j 3 --long error | wc -l; cat "$T/err")" \
+    "20000
+bpe-encode: stdin: line 20001: 45 tokens, limit 32" 'or before a long one'
 done_testing

@@ -137,7 +137,7 @@ void
 continue_group(
     struct continuing *c, struct gpt2_group *g, const struct prompt_item *items)
 {
-	struct text texts[GROUP_MOST] = { { NULL } };
+	struct text texts[GROUP_MOST] = { { .item = NULL } };
 	bool marks[GROUP_MOST];
 	size_t first = 0, running = g->B;
 	char why[WHYSZ];

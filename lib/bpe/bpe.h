@@ -52,6 +52,19 @@ int bpe_encode(struct bpe_encoder *, const uint8_t *text, size_t len,
 int bpe_encode_special(struct bpe_encoder *, const uint8_t *text, size_t len,
     struct buffer *out, char *why);
 
+/* Zeros that must follow each of several texts, and the last of them. */
+enum { BPE_GAP = 8, BPE_PADDING = 192 };
+
+/* A text among others in memory, and its ids among those of all. */
+struct bpe_span {
+	size_t at, len;	   /* bytes */
+	size_t first, ids; /* filled in: the first one's index, how many */
+};
+
+/* bpe_encode for n texts at once, faster than one after the other. */
+int bpe_encode_spans(struct bpe_encoder *, const uint8_t *texts,
+    struct bpe_span *spans, size_t n, struct buffer *out, char *why);
+
 /* The first "<|endoftext|>" in the text, or NULL. */
 const uint8_t *bpe_find_special(const uint8_t *text, size_t len);
 

@@ -118,10 +118,11 @@ cache_put(struct cache *c, const uint8_t *p, size_t len, const uint32_t *ids,
 		return;
 	}
 	k = cache_key(p, len);
+	/* Who comes first is frequent, and stays; the others take turns. */
 	e = c->shorts[cache_place(k)];
-	displace(c, &e[1]);
-	e[1] = e[0];
-	e[0].key = k;
-	memcpy(e[0].ids, ids, n * sizeof(*ids));
-	e[0].ids[0] |= (uint32_t)n << 24;
+	if (e->key.word[1] != 0)
+		displace(c, ++e);
+	e->key = k;
+	memcpy(e->ids, ids, n * sizeof(*ids));
+	e->ids[0] |= (uint32_t)n << 24;
 }

@@ -11,6 +11,7 @@
 #include "stream/stream.h"
 
 struct bpe;
+struct bpe_encoder;
 
 /* What becomes of a text with too many tokens. */
 enum prepare_long {
@@ -20,7 +21,7 @@ enum prepare_long {
 	LONG_ERROR
 };
 
-/* One for each thread. */
+/* How texts become records: read only once it is open. */
 struct preparer;
 
 /*
@@ -31,17 +32,35 @@ struct preparer *preparer_open(const struct bpe *, const struct preparation *,
     size_t limit, enum prepare_long, char *why);
 void preparer_free(struct preparer *);
 
-/*
- * Encodes a text; returns how many records it makes, at least 1, or -1: too
- * long under LONG_ERROR, special under SPECIAL_ERROR, or no memory.
- */
-long preparer_encode(
-    struct preparer *, const uint8_t *text, size_t len, char *why);
+/* A batch of texts, and the records that they become. */
+struct prepared;
+
+struct prepared *prepared_new(const struct preparer *, char *why);
+void prepared_free(struct prepared *);
+
+/* Adds a text, which is copied; -1: no memory. */
+int prepared_add(struct prepared *, const uint8_t *text, size_t len, char *why);
+
+/* How many there are, and the bytes of all. */
+size_t prepared_count(const struct prepared *);
+size_t prepared_bytes(const struct prepared *);
+
+/* Encodes them all, on any thread that has the encoder; -1: no memory. */
+int prepared_run(struct prepared *, struct bpe_encoder *, char *why);
 
 /*
- * Fills in tokens, part, parts, length and was_cut of the k-th of them, from
- * 0; valid until the next call.
+ * After that: how many records the i-th text makes, at least 1, or -1: too
+ * long under LONG_ERROR, special under SPECIAL_ERROR.
  */
-void preparer_part(struct preparer *, size_t k, struct record *);
+long prepared_parts(const struct prepared *, size_t i, char *why);
+
+/*
+ * Fills in tokens, part, parts, length and was_cut of its k-th record, from 0;
+ * valid until the next call.
+ */
+void prepared_part(struct prepared *, size_t i, size_t k, struct record *);
+
+/* Empties the batch. */
+void prepared_clear(struct prepared *);
 
 #endif

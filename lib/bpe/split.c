@@ -24,23 +24,28 @@ load(struct split *s, struct block *b, size_t offset)
 	b->space |= s->carry.space;
 	b->wide_rest |= s->carry.wide_rest;
 	memset(&s->carry, 0, sizeof(s->carry));
-	if (b->high)
-		classify_high(s->classes, b, &s->carry, s->text + offset);
 	if (s->len - offset < BLOCK) {
 		behind = ~(uint64_t)0 << (s->len - offset);
 		b->space |= behind;
+		b->high &= ~behind;
 	}
+	if (b->high)
+		classify_high(s->classes, b, &s->carry, s->text + offset);
 }
 
 void
-split_start(struct split *s, const uint8_t *text, size_t len,
+split_start(struct split *s, const uint8_t *texts, size_t offset, size_t len,
     classify_fn *classify, struct classes *classes)
 {
-	memset(s, 0, sizeof(*s));
-	s->text = text;
+	s->text = texts + offset;
+	s->offset = (uint32_t)offset;
 	s->len = len;
+	s->at = 0;
 	s->classify = classify;
 	s->classes = classes;
+	memset(&s->carry, 0, sizeof(s->carry));
+	s->letter = s->digit = s->space = s->other = s->blank = 0;
+	s->set = s->clear = 0;
 	load(s, &s->now, 0);
 }
 
@@ -145,10 +150,20 @@ find_starts(struct split *s)
 	return word;
 }
 
+/* The bits set; without an instruction for it the compiler's call is slow. */
+static size_t
+count(uint64_t x)
+{
+	x -= x >> 1 & 0x5555555555555555u;
+	x = (x & 0x3333333333333333u) + (x >> 2 & 0x3333333333333333u);
+	x = (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0fu;
+	return (size_t)(x * 0x0101010101010101u >> 56);
+}
+
 size_t
 split_block(struct split *s, uint32_t *starts)
 {
-	const uint32_t at = (uint32_t)s->at;
+	const uint32_t at = s->offset + (uint32_t)s->at;
 	uint64_t bits;
 	size_t n;
 
@@ -156,7 +171,7 @@ split_block(struct split *s, uint32_t *starts)
 	bits = find_starts(s);
 	if (s->len - s->at < BLOCK)
 		bits &= ((uint64_t)1 << (s->len - s->at)) - 1;
-	n = (size_t)__builtin_popcountll(bits);
+	n = count(bits);
 	/* Eight at a time, the last ones for nothing, is fewer branches. */
 	for (size_t i = 0; i < n; i += 8) {
 		for (size_t k = 0; k < 8; k++) {

@@ -16,13 +16,11 @@
 
 #include "bpe/classify.h"
 
-/* Zeros that must follow a text. */
-enum { SPLIT_PADDING = 3 * BLOCK };
-
 struct split {
 	const uint8_t *text;
 	size_t len;
-	size_t at; /* of the block now, in the text */
+	uint32_t offset; /* of the text, in what starts are counted */
+	size_t at;	 /* of the block now, in the text */
 	classify_fn *classify;
 	struct classes *classes;
 	struct block now, next, carry;
@@ -32,15 +30,18 @@ struct split {
 	uint64_t set, clear;
 };
 
-/* Begins with a text that SPLIT_PADDING zeros follow. */
-void split_start(struct split *, const uint8_t *text, size_t len, classify_fn *,
-    struct classes *);
+/*
+ * Begins with the len bytes at texts + offset, which BPE_GAP zeros follow; and
+ * BPE_PADDING bytes can be read there.
+ */
+void split_start(struct split *, const uint8_t *texts, size_t offset,
+    size_t len, classify_fn *, struct classes *);
 
 /* True when every start has been given. */
 bool split_ended(const struct split *);
 
 /*
- * Stores where pretokens start in the next 64 bytes, as offsets in the text,
+ * Stores where pretokens start in the next 64 bytes, as offsets from texts,
  * and returns their number. starts has room for BLOCK.
  */
 size_t split_block(struct split *, uint32_t *starts);

@@ -258,25 +258,31 @@ check_parts(const struct bpe *b)
 		SPECIAL_LITERAL };
 	char why[WHYSZ], text[1200];
 	struct preparer *p = preparer_open(b, &how, 50, LONG_SPLIT, why);
+	struct prepared *batch = p ? prepared_new(p, why) : NULL;
+	struct bpe_encoder *e = bpe_encoder_open(b, why);
 	struct record r;
 	size_t least = 50, most = 0;
 	long n;
 
 	for (size_t i = 0; i < sizeof(text); i += 3)
 		memcpy(text + i, " it", 3);
-	n = preparer_encode(p, (uint8_t *)text, sizeof(text), why);
+	prepared_add(batch, (uint8_t *)text, sizeof(text), why);
+	prepared_add(batch, (const uint8_t *)"  ", 2, why);
+	prepared_run(batch, e, why);
+	n = prepared_parts(batch, 0, why);
 	for (long k = 0; k < n; k++) {
-		preparer_part(p, (size_t)k, &r);
+		prepared_part(batch, 0, (size_t)k, &r);
 		least = r.n_tokens < least ? r.n_tokens : least;
 		most = r.n_tokens > most ? r.n_tokens : most;
 	}
 	ok(n > 8 && most <= 50 && most - least <= 1 && r.was_cut &&
 		r.part == n && r.parts == n,
 	    "a split record's parts are equal to one token");
-	preparer_encode(p, (const uint8_t *)"  ", 2, why);
-	preparer_part(p, 0, &r);
+	prepared_part(batch, 1, 0, &r);
 	ok(r.n_tokens > 0 && r.parts == 1 && !r.was_cut,
 	    "an empty text has its prefix and suffix");
+	prepared_free(batch);
+	bpe_encoder_free(e);
 	preparer_free(p);
 	ok(preparer_open(b, &how, 2, LONG_SPLIT, why) == NULL &&
 		strstr(why, "tokens, limit 2"),
