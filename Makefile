@@ -26,8 +26,11 @@ CLI     = $(patsubst %.c,$B/%.o,$(wildcard cmd/cli/*.c))
 PROGS   = $(patsubst cmd/%.c,$B/bin/%,$(wildcard cmd/*.c)) \
           $(patsubst cmd/%.sh,$B/bin/%,$(wildcard cmd/*.sh))
 UNITS   = $(patsubst tests/unit/%.c,$B/tests/%,$(wildcard tests/unit/*.c))
+FUZZ    = text vocabulary merges stream
+REPLAY  = $(FUZZ:%=$B/replay/%)
+SECONDS = 600
 SOURCES = $(wildcard lib/*/*.[ch] lib/*/*/*.[ch] cmd/*.c cmd/cli/*.[ch] \
-          tests/unit/*.[ch])
+          tests/unit/*.[ch] tests/fuzz/*.[ch])
 SCRIPTS = $(wildcard cmd/*.sh examples/*.sh tests/*.sh tests/*.t .ci/run)
 
 # Kernels: two sources, compiled for each instruction set.
@@ -52,8 +55,9 @@ demo: setup
 	    head-predict | paste - examples/reviews.txt | cut -c 1-79
 
 check: setup-tests
-	@$(MAKE) -s -j2 all $(UNITS)
-	@$(DEMO) UNITS=$(CURDIR)/$B/tests prove -j2 tests/*.t $(UNITS)
+	@$(MAKE) -s -j2 all $(UNITS) $(REPLAY)
+	@$(DEMO) UNITS=$(CURDIR)/$B/tests REPLAY=$(CURDIR)/$B/replay \
+	    prove -j2 tests/*.t $(UNITS)
 
 $(DOTOBJS): $B/lib/ops/dots.%.o: lib/ops/kernels/dots.c
 	@mkdir -p $(@D)
@@ -82,6 +86,36 @@ $B/bin/%: cmd/%.sh
 $B/tests/%: $B/tests/unit/%.o $B/libgpt2.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -pthread $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+# Fuzz targets: for replay one by one with what libFuzzer has found before,
+# and with libFuzzer itself. A forger's blocks have the right checksums.
+FORGED  = -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+
+$B/forged/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(FORGED) -c -o $@ $<
+
+$B/replay/%: $B/tests/fuzz/%.o $B/tests/fuzz/fuzz.o $B/tests/fuzz/replay.o \
+    $B/forged/lib/stream/block.o $B/libgpt2.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -pthread $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$B/libfuzzer/%: $B/tests/fuzz/%.o $B/tests/fuzz/fuzz.o \
+    $B/forged/lib/stream/block.o $B/libgpt2.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -fsanitize=fuzzer -pthread -o $@ $^ $(LDLIBS)
+
+# SECONDS for each target, two at once; what crashes is kept for make check.
+fuzz: setup-tests
+	@$(MAKE) -s -j2 B=$B/fuzz CC=clang CFLAGS='-O1 -g \
+	    -fsanitize=address,undefined,fuzzer-no-link' \
+	    $(FUZZ:%=$B/fuzz/libfuzzer/%)
+	@mkdir -p $(FUZZ:%=$B/fuzz/corpus/%)
+	@printf '%s\n' $(FUZZ) | xargs -P 2 -I% env $B/fuzz/libfuzzer/% \
+	    -max_total_time=$(SECONDS) -timeout=2 -rss_limit_mb=512 \
+	    -max_len=4096 -print_final_stats=1 \
+	    -artifact_prefix=tests/fuzz/corpus/%/ \
+	    $B/fuzz/corpus/% tests/fuzz/corpus/%
 
 # $(call install_debian,PACKAGES): what is missing, if anything is.
 install_debian = missing=; for p in $(1); do \
@@ -137,6 +171,6 @@ clean:
 
 -include $(shell find $B -name '*.d' 2>/dev/null)
 
-.PHONY: all demo check setup setup-tests lint asan install \
+.PHONY: all demo check setup setup-tests lint asan fuzz install \
         uninstall clean
 .SECONDARY:

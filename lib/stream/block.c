@@ -1,6 +1,7 @@
 /* Blocks, records and the end mark as bytes; see block.h. */
 #include "stream/block.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +12,13 @@
 #include "sys/bytes.h"
 #include "sys/num.h"
 #include "sys/why.h"
+
+/* When fuzzing, every block passes for one of a forger, who knows hashes. */
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+#define FORGED true
+#else
+#define FORGED false
+#endif
 
 #define FLAG_LABEL 1u
 #define FLAG_ID 2u
@@ -64,7 +72,7 @@ block_open(struct block *b, const uint8_t head[BLOCK_HEADSZ], uint64_t sequence,
 	b->sequence = bytes_get64(head + 8);
 	b->payload_hash = bytes_get64(head + 16);
 	b->head_hash = bytes_get64(head + 24);
-	if (XXH64(head, 24, chain) != b->head_hash)
+	if (XXH64(head, 24, chain) != b->head_hash && !FORGED)
 		return say_damaged(b, sequence, why);
 	if (b->sequence != sequence)
 		return why_set(why, "block out of order");
@@ -76,7 +84,8 @@ block_open(struct block *b, const uint8_t head[BLOCK_HEADSZ], uint64_t sequence,
 int
 block_check(const struct block *b, const uint8_t *payload, char *why)
 {
-	if (XXH64(payload, block_padded(b->len), 0) != b->payload_hash)
+	if (XXH64(payload, block_padded(b->len), 0) != b->payload_hash &&
+	    !FORGED)
 		return why_set(why, "damaged (checksum)");
 	return 0;
 }
