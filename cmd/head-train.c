@@ -21,8 +21,9 @@ static const char help[] =
     "usage: head-train [-hqVv] -o HEAD [-j N] [-m MODEL] [--batch N]\n"
     "                  [--dev FILE|P%] [--dropout P] [--epochs N]\n"
     "                  [--keep last|best] [--lr R] [--names L=NAME,...]\n"
-    "                  [--pool last|mean] [--progress auto|on|off]\n"
-    "                  [--seed N] [--weight-decay R] [FILE ...]\n"
+    "                  [--pool last|mean] [--precision f32|bf16]\n"
+    "                  [--progress auto|on|off] [--seed N]\n"
+    "                  [--weight-decay R] [FILE ...]\n"
     "\n"
     "  -o, --output F       the head to write (needed)\n"
     "      --batch N        records an update (auto: 32, fewer for small "
@@ -39,6 +40,7 @@ static const char help[] =
     "  -m, --model M        where the pretrained blocks are (as embedded)\n"
     "      --names LIST     names to print for labels: 0=negative,1=positive\n"
     "      --pool P         last token or mean of all (last)\n"
+    "      --precision P    of the products: f32 (default), or bf16, faster\n"
     "      --progress W     auto, on or off\n"
     "      --seed N         of order and dropout (1)\n"
     "      --weight-decay R of matrices (0.01)\n"
@@ -88,10 +90,12 @@ parse_options(struct train *t, int argc, char **argv)
 		{ "lr", required_argument, NULL, 261 },
 		{ "names", required_argument, NULL, 262 },
 		{ "pool", required_argument, NULL, 263 },
+		{ "precision", required_argument, NULL, 266 },
 		{ "seed", required_argument, NULL, 264 },
 		{ "weight-decay", required_argument, NULL, 265 }, CLI_LONG };
 	static const char *const keep[] = { "last", "best", NULL };
 	static const char *const pool[] = { "last", "mean", NULL };
+	static const char *const precision[] = { "f32", "bf16", NULL };
 	struct train_options *o = &t->options;
 	int c;
 
@@ -128,6 +132,10 @@ parse_options(struct train *t, int argc, char **argv)
 			break;
 		case 265:
 			o->decay = cli_real("--weight-decay", optarg, 0, 1);
+			break;
+		case 266:
+			o->precision = (enum ops_precision)cli_word(
+			    "--precision", optarg, precision);
 			break;
 		default:
 			cli_option(&t->cli, c, help);

@@ -293,10 +293,10 @@ final_layers(struct gpt2_gradient *g, const struct chunk *c)
 	    norm, norm + C, s->epsilon, R, C);
 	pool_rows(g, c);
 	ops_linear_input(g->logits + c->b0 * K, K, g->pooled + c->b0 * C, C,
-	    score, C, 0, B, K, C);
+	    score, C, 0, OPS_F32, B, K, C);
 	score_rows(g, c);
 	ops_linear(g->dpooled + c->b0 * C, C, g->logits + c->b0 * K, K, score,
-	    C, g->zeros, B, K, C);
+	    C, g->zeros, OPS_F32, B, K, C);
 	unpool_rows(g, c);
 	memset(dy, 0, R * C * sizeof(float));
 	ops_norm_input(dy, g->dln_f + r0 * C, g->y + r0 * C, g->mean + r0,
@@ -309,7 +309,7 @@ block_at(const struct gpt2_gradient *g, size_t i)
 {
 	struct tape_block k = { &g->top.shape,
 		g->w + i * gpt2_block_size(&g->top.shape), last_only(g, i),
-		g->dropout };
+		g->top.precision, g->dropout };
 
 	k.dropout.site = (uint32_t)(3 * (g->top.cut + i));
 	return k;
@@ -368,7 +368,7 @@ final_weights(struct gpt2_gradient *g)
 	ops_norm_weight(norm, norm + C, g->dln_f, g->y, g->mean, g->rstd,
 	    final_rows(g, g->B), C);
 	ops_linear_weight(g->grad + gpt2_top_score(s, g->top.cut), C, g->logits,
-	    g->top.K, g->pooled, C, g->B, g->top.K, C);
+	    g->top.K, g->pooled, C, OPS_F32, g->B, g->top.K, C);
 }
 
 /* Divides the wave's records into chunks of about as many tokens each. */

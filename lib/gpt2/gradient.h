@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "gpt2/table.h"
+#include "ops/ops.h"
 
 struct team;
 
@@ -19,6 +20,7 @@ struct gpt2_top {
 	size_t cut, K;
 	int mean; /* pool the mean of ln_f's outputs, not its last */
 	int half; /* states are float16, not float32 */
+	enum ops_precision precision; /* of the blocks' products: f32, bf16 */
 };
 
 /* One record, or a part of one. */

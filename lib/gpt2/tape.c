@@ -71,14 +71,14 @@ forward_qkv(
 	    tensor(k, LN_1_WEIGHT), tensor(k, LN_1_BIAS), k->shape->epsilon, M,
 	    C);
 	ops_linear(t->qkv + m0 * 3 * C + skip, 3 * C, t->ln1 + m0 * C, C,
-	    w + skip, 3 * C, bias + skip, M, C, 3 * C - skip);
+	    w + skip, 3 * C, bias + skip, k->precision, M, C, 3 * C - skip);
 	if (!k->last_only)
 		return;
 	for (size_t b = c->b0; b < c->b1; b++)
 		memcpy(t->last + b * C, t->ln1 + (c->starts[b + 1] - 1) * C,
 		    C * sizeof(float));
 	ops_linear(t->q + c->b0 * C, C, t->last + c->b0 * C, C, w, 3 * C, bias,
-	    B, C, C);
+	    k->precision, B, C, C);
 }
 
 /* Where the queries of record b are, and how far apart. */
@@ -121,7 +121,7 @@ forward_residual(
 	float *x2 = t->x2 + r0 * C;
 
 	ops_linear(x2, C, t->att + r0 * C, C, tensor(k, ATTN_PROJ_WEIGHT), C,
-	    tensor(k, ATTN_PROJ_BIAS), R, C, C);
+	    tensor(k, ATTN_PROJ_BIAS), k->precision, R, C, C);
 	drop_rows(k, x2, c, 1);
 	if (!k->last_only) {
 		add_rows(x2, t->x + r0 * C, R * C);
@@ -145,11 +145,12 @@ tape_forward(
 	    tensor(k, LN_2_WEIGHT), tensor(k, LN_2_BIAS), k->shape->epsilon, R,
 	    C);
 	ops_linear(t->fc + r0 * 4 * C, 4 * C, t->ln2 + r0 * C, C,
-	    tensor(k, FC_WEIGHT), 4 * C, tensor(k, FC_BIAS), R, C, 4 * C);
+	    tensor(k, FC_WEIGHT), 4 * C, tensor(k, FC_BIAS), k->precision, R, C,
+	    4 * C);
 	ops_gelu(t->act + r0 * 4 * C, t->fc + r0 * 4 * C, R * 4 * C);
 	ops_linear(out, C, t->act + r0 * 4 * C, 4 * C,
-	    tensor(k, MLP_PROJ_WEIGHT), C, tensor(k, MLP_PROJ_BIAS), R, 4 * C,
-	    C);
+	    tensor(k, MLP_PROJ_WEIGHT), C, tensor(k, MLP_PROJ_BIAS),
+	    k->precision, R, 4 * C, C);
 	drop_rows(k, out, c, 2);
 	add_rows(out, t->x2 + r0 * C, R * C);
 }
@@ -166,10 +167,10 @@ backward_mlp(const struct tape_block *k, const struct tape *t,
 	memcpy(s->mlp + r0 * C, dout, R * C * sizeof(float));
 	drop_rows(k, s->mlp + r0 * C, c, 2);
 	ops_linear_input(dfc, 4 * C, s->mlp + r0 * C, C,
-	    tensor(k, MLP_PROJ_WEIGHT), C, 0, R, 4 * C, C);
+	    tensor(k, MLP_PROJ_WEIGHT), C, 0, k->precision, R, 4 * C, C);
 	ops_gelu_input(dfc, dfc, t->fc + r0 * 4 * C, R * 4 * C);
 	ops_linear_input(s->ln2 + r0 * C, C, dfc, 4 * C, tensor(k, FC_WEIGHT),
-	    4 * C, 0, R, C, 4 * C);
+	    4 * C, 0, k->precision, R, C, 4 * C);
 	ops_norm_input(dout, s->ln2 + r0 * C, t->x2 + r0 * C, t->mean2 + r0,
 	    t->rstd2 + r0, tensor(k, LN_2_WEIGHT), R, C);
 }
@@ -185,7 +186,7 @@ backward_attention(const struct tape_block *k, const struct tape *t,
 	memcpy(s->proj + r0 * C, dx2, R * C * sizeof(float));
 	drop_rows(k, s->proj + r0 * C, c, 1);
 	ops_linear_input(s->att + r0 * C, C, s->proj + r0 * C, C,
-	    tensor(k, ATTN_PROJ_WEIGHT), C, 0, R, C, C);
+	    tensor(k, ATTN_PROJ_WEIGHT), C, 0, k->precision, R, C, C);
 	for (size_t b = c->b0; b < c->b1; b++) {
 		size_t m = c->starts[b], T = c->starts[b + 1] - m, stride;
 		const float *q = queries(k, t->q, t->qkv, m, b, &stride);
@@ -212,12 +213,12 @@ backward_qkv(
 	const float *w = tensor(k, ATTN_WEIGHT);
 
 	ops_linear_input(s->ln1 + m0 * C, C, s->qkv + m0 * 3 * C + skip, 3 * C,
-	    w + skip, 3 * C, 0, M, C, 3 * C - skip);
+	    w + skip, 3 * C, 0, k->precision, M, C, 3 * C - skip);
 	if (!k->last_only)
 		return;
 	/* s->att is free again: (B, C) for what the queries add. */
 	ops_linear_input(s->att + c->b0 * C, C, s->q + c->b0 * C, C, w, 3 * C,
-	    0, c->b1 - c->b0, C, C);
+	    0, k->precision, c->b1 - c->b0, C, C);
 	for (size_t b = c->b0; b < c->b1; b++)
 		add_rows(
 		    s->ln1 + (c->starts[b + 1] - 1) * C, s->att + b * C, C);
@@ -282,7 +283,7 @@ add_weight(const struct tape_block *k, float *grad, int index, size_t item,
 	size_t rows = num_min(ITEM_ROWS, t.rows - r0);
 
 	ops_linear_weight(grad + t.offset + r0 * t.cols + skip, t.cols, x + r0,
-	    t.rows, dy, cols, M, rows, t.cols - skip);
+	    t.rows, dy, cols, k->precision, M, rows, t.cols - skip);
 }
 
 /* The queries' columns come from other rows in the top block. */
@@ -298,7 +299,8 @@ add_attn_weight(const struct tape_block *k, float *grad, size_t item,
 	    k, grad, ATTN_WEIGHT, item, t->ln1, s->qkv + skip, M, skip, 3 * C);
 	if (k->last_only)
 		ops_linear_weight(grad + w.offset + r0 * w.cols, w.cols,
-		    t->last + r0, C, s->q, C, B, num_min(ITEM_ROWS, C - r0), C);
+		    t->last + r0, C, s->q, C, k->precision, B,
+		    num_min(ITEM_ROWS, C - r0), C);
 }
 
 static void

@@ -56,8 +56,9 @@ struct chunk {
 /* One block of the network, as a function. */
 struct tape_block {
 	const struct gpt2_shape *shape;
-	const float *w;		    /* its tensors, as table.h says */
-	bool last_only;		    /* the top block, with R = B */
+	const float *w; /* its tensors, as table.h says */
+	bool last_only; /* the top block, with R = B */
+	enum ops_precision precision;
 	struct ops_dropout dropout; /* site is the block's first of three */
 };
 

@@ -22,12 +22,15 @@ static char *
 describe_training(const struct train_options *o)
 {
 	static const char *const keep[] = { "last", "best" };
+	static const char *const precision[] = { "f32", "bf16" };
 
-	return dump(json_pack("{s:I, s:I, s:f, s:f, s:f, s:I, s:s, s:f, s:s}",
-	    "epochs", (json_int_t)o->epochs, "batch", (json_int_t)o->batch,
-	    "lr", o->rate, "weight_decay", o->decay, "dropout", o->dropout,
-	    "seed", (json_int_t)o->seed, "keep", keep[o->keep], "dev_percent",
-	    o->dev_percent, "program", "gpt2-filters " VERSION));
+	return dump(
+	    json_pack("{s:I, s:I, s:f, s:f, s:f, s:I, s:s, s:f, s:s, s:s}",
+		"epochs", (json_int_t)o->epochs, "batch", (json_int_t)o->batch,
+		"lr", o->rate, "weight_decay", o->decay, "dropout", o->dropout,
+		"seed", (json_int_t)o->seed, "keep", keep[o->keep],
+		"dev_percent", o->dev_percent, "precision",
+		precision[o->precision], "program", "gpt2-filters " VERSION));
 }
 
 static char *

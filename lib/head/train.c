@@ -94,7 +94,8 @@ train_open(struct train *t, char *why)
 	size_t size = gpt2_top_size(&h->shape, h->stream.cut, h->K);
 	const struct stream_header *s = stream_cache_header(t->examples->cache);
 	struct gpt2_top top = { h->shape, h->stream.cut, h->K,
-		h->pool == HEAD_MEAN, s->dtype == DTYPE_F16 };
+		h->pool == HEAD_MEAN, s->dtype == DTYPE_F16,
+		t->options->precision };
 
 	t->n_pieces = list_pieces(h, NULL);
 	t->pieces = calloc(t->n_pieces, sizeof(*t->pieces));

@@ -10,6 +10,7 @@
 
 #include "head/examples.h"
 #include "head/head.h"
+#include "ops/ops.h"
 
 struct team;
 
@@ -22,6 +23,7 @@ struct train_options {
 	double dropout;
 	uint64_t seed;
 	enum train_keep keep;
+	enum ops_precision precision; /* of the blocks' products: f32, bf16 */
 	double dev_percent; /* of the records, kept for the dev set; 0: none */
 };
 

@@ -152,26 +152,28 @@ ops_product(float *out, size_t out_stride, const float *x, size_t x_stride,
 
 void
 ops_linear(float *out, size_t out_stride, const float *x, size_t x_stride,
-    const float *w, size_t w_stride, const float *bias, size_t M, size_t K,
-    size_t N)
+    const float *w, size_t w_stride, const float *bias,
+    enum ops_precision precision, size_t M, size_t K, size_t N)
 {
-	kernels()->f32.linear(
+	products(precision)->linear(
 	    out, out_stride, x, x_stride, w, w_stride, bias, M, K, N);
 }
 
 void
 ops_linear_input(float *dx, size_t dx_stride, const float *dy, size_t dy_stride,
-    const float *w, size_t w_stride, int add, size_t M, size_t K, size_t N)
+    const float *w, size_t w_stride, int add, enum ops_precision precision,
+    size_t M, size_t K, size_t N)
 {
-	kernels()->f32.linear_input(
+	products(precision)->linear_input(
 	    dx, dx_stride, dy, dy_stride, w, w_stride, add, M, K, N);
 }
 
 void
 ops_linear_weight(float *dw, size_t dw_stride, const float *x, size_t x_stride,
-    const float *dy, size_t dy_stride, size_t M, size_t K, size_t N)
+    const float *dy, size_t dy_stride, enum ops_precision precision, size_t M,
+    size_t K, size_t N)
 {
-	kernels()->f32.linear_weight(
+	products(precision)->linear_weight(
 	    dw, dw_stride, x, x_stride, dy, dy_stride, M, K, N);
 }
 

@@ -51,22 +51,26 @@ void ops_product(float *out, size_t out_stride, const float *x, size_t x_stride,
     const float *packed, const float *bias, enum ops_precision, enum ops_after,
     size_t M, size_t K, size_t N);
 
-/* ---- products for training, where the weights change at every step ---- */
+/*
+ * ---- products for training, where the weights change at every step ----
+ *
+ * In f32, or in bf16: both sides are rounded to bfloat16, sums are float32.
+ */
 
 /* out (M, N) = x (M, K) w (K, N) + bias (N). */
 void ops_linear(float *out, size_t out_stride, const float *x, size_t x_stride,
-    const float *w, size_t w_stride, const float *bias, size_t M, size_t K,
-    size_t N);
+    const float *w, size_t w_stride, const float *bias, enum ops_precision,
+    size_t M, size_t K, size_t N);
 
 /* dx (M, K) = dy (M, N) w^T, or += where add is 1. */
 void ops_linear_input(float *dx, size_t dx_stride, const float *dy,
-    size_t dy_stride, const float *w, size_t w_stride, int add, size_t M,
-    size_t K, size_t N);
+    size_t dy_stride, const float *w, size_t w_stride, int add,
+    enum ops_precision, size_t M, size_t K, size_t N);
 
 /* dw (K, N) += x^T dy, from x (M, K) and dy (M, N). */
 void ops_linear_weight(float *dw, size_t dw_stride, const float *x,
-    size_t x_stride, const float *dy, size_t dy_stride, size_t M, size_t K,
-    size_t N);
+    size_t x_stride, const float *dy, size_t dy_stride, enum ops_precision,
+    size_t M, size_t K, size_t N);
 
 /* db (N) += the sum of the rows of dy (M, N), in order. */
 void ops_linear_bias(

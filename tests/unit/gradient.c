@@ -104,7 +104,8 @@ check_tensor(struct sample *s, size_t i)
 static void
 check_sample(size_t cut, int mean, float dropout)
 {
-	struct sample s = { .top = { { 3, 2, 16, 1e-5f }, cut, 3, mean, 0 },
+	struct sample s = { .top = { { 3, 2, 16, 1e-5f }, cut, 3, mean, 0,
+				OPS_F32 },
 		.dropout = dropout };
 	size_t at = 0;
 
@@ -193,7 +194,7 @@ against_golden(char **argv)
 		return done_testing();
 	e = examples_learn(cache, head, &counts, why);
 	top = (struct gpt2_top){ gpt2_shape(checkpoint_config(checkpoint)),
-		stream_cache_header(cache)->cut, head->K, 0, 0 };
+		stream_cache_header(cache)->cut, head->K, 0, 0, OPS_F32 };
 	size = gpt2_top_size(&top.shape, top.cut, top.K);
 	w = gpt2_floats(size, why);
 	grad = calloc(size, sizeof(*grad));
