@@ -7,6 +7,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "ops/ops.h"
 #include "sys/why.h"
 
 struct candidate {
@@ -34,18 +35,6 @@ void
 sampler_free(struct sampler *s)
 {
 	free(s);
-}
-
-uint32_t
-sample_greedy(const float *logits, size_t V)
-{
-	size_t best = 0;
-
-	for (size_t v = 1; v < V; v++) {
-		if (logits[v] > logits[best])
-			best = v;
-	}
-	return (uint32_t)best;
 }
 
 static int
@@ -85,12 +74,11 @@ uint32_t
 sample_token(struct sampler *s, const float *logits,
     const struct sample_options *o, uint64_t record, uint64_t position)
 {
-	double most = (double)logits[sample_greedy(logits, s->V)];
-	double all = 0, u;
-	size_t n = 0;
+	size_t best = ops_greatest(logits, s->V), n = 0;
+	double most = (double)logits[best], all = 0, u;
 
 	if (o->temperature <= 0)
-		return sample_greedy(logits, s->V);
+		return (uint32_t)best;
 	for (size_t v = 0; v < s->V; v++) {
 		double p = exp(((double)logits[v] - most) / o->temperature);
 
@@ -119,7 +107,7 @@ sample_token(struct sampler *s, const float *logits,
 double
 sample_log_probability(const float *logits, size_t V, uint32_t token)
 {
-	double most = (double)logits[sample_greedy(logits, V)], sum = 0;
+	double most = (double)logits[ops_greatest(logits, V)], sum = 0;
 
 	for (size_t v = 0; v < V; v++)
 		sum += exp((double)logits[v] - most);

@@ -25,9 +25,6 @@ void sampler_free(struct sampler *);
 uint32_t sample_token(struct sampler *, const float *logits,
     const struct sample_options *, uint64_t record, uint64_t position);
 
-/* The token of the greatest logit, the first among equals. */
-uint32_t sample_greedy(const float *logits, size_t V);
-
 /* log p of a token by logits (V). */
 double sample_log_probability(const float *logits, size_t V, uint32_t token);
 

@@ -56,6 +56,7 @@ struct ops_kernels {
 	void (*gelu)(float *out, const float *x, size_t n);
 	void (*gelu_input)(
 	    float *dx, const float *dy, const float *x, size_t n);
+	size_t (*greatest)(const float *x, size_t n);
 	double (*softmax)(float *p, const float *x, size_t n);
 
 	void (*dropout_add)(float *out, const float *x,

@@ -250,6 +250,12 @@ ops_attention_input(float *dq, float *dk, float *dv, const float *dout,
 	    k, v, kv_stride, drop, scratch, first, T, H, D);
 }
 
+size_t
+ops_greatest(const float *x, size_t n)
+{
+	return kernels()->greatest(x, n);
+}
+
 double
 ops_softmax(float *p, const float *x, size_t n)
 {

@@ -147,6 +147,9 @@ void ops_attention_input(float *dq, float *dk, float *dv, const float *dout,
 
 /* ---- the rest ---- */
 
+/* Where the greatest of n >= 1 numbers stands, the first among equals. */
+size_t ops_greatest(const float *x, size_t n);
+
 /* p (n) = softmax(x); returns log(sum(exp(x))), in double. */
 double ops_softmax(float *p, const float *x, size_t n);
 

@@ -344,6 +344,13 @@ test_checks(const struct ops_kernels *t)
 		x[i] = old;
 	}
 	ok(wrong == 0, "%s: the first that is not finite", t->isa);
+	wrong = 0;
+	for (size_t i = 1; i < n; i += 7) {
+		x[i] = x[i - 1] = 1 + (float)i;
+		wrong += t->greatest(x, i + 1) != i - 1;
+		wrong += t->greatest(x, i) != i - 1;
+	}
+	ok(wrong == 0, "%s: the greatest, the first of two", t->isa);
 	free(x);
 }
 

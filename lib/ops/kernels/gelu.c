@@ -1,4 +1,4 @@
-/* GELU, exponentials and softmax over arrays. */
+/* GELU, exponentials, softmax and the greatest of arrays. */
 #include <math.h>
 
 #include "ops/kernels/gelu.h"
@@ -54,6 +54,27 @@ largest(const float *x, size_t n)
 	for (; i < n; i++)
 		m = vec_max(m, vec_all(x[i]));
 	return vec_largest(m);
+}
+
+static size_t
+greatest(const float *x, size_t n)
+{
+	vec m = vec_all(largest(x, n));
+	size_t i = 0;
+
+	for (; i + LANES <= n; i += LANES) {
+		veci same = vec_load(x + i) == m;
+		int32_t any = 0;
+
+		UNROLL
+		for (int k = 0; k < LANES; k++)
+			any |= same[k];
+		if (any)
+			break;
+	}
+	while (i < n && x[i] != m[0])
+		i++;
+	return i < n ? i : 0;
 }
 
 static double

@@ -61,6 +61,7 @@ const struct ops_kernels TABLE = {
 	.exp = exponentials,
 	.gelu = gelu,
 	.gelu_input = gelu_input,
+	.greatest = greatest,
 	.softmax = softmax,
 	.dropout_add = dropout_add,
 	.dropout = dropout,
