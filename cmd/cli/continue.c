@@ -153,7 +153,8 @@ continue_group(
 		for (size_t b = 0; b < g->B; b++) {
 			if (!marks[b])
 				continue;
-			add_token(c, &texts[b], g->logits + b * g->V);
+			add_token(
+			    c, &texts[b], g->logits + g->prompts[b].row * g->V);
 			marks[b] = !texts[b].ended;
 			running -= !marks[b];
 		}

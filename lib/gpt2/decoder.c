@@ -11,10 +11,7 @@
 #include "sys/team.h"
 #include "sys/why.h"
 
-enum {
-	WIDTH = 128,	   /* columns of a slice of a block's matrix */
-	WIDTH_LOGITS = 512 /* and of the embeddings' transpose */
-};
+enum { WIDTH_LEAST = 64, WIDTH_MOST = 768 }; /* columns of a slice */
 
 /* w (K, N) and its bias (N), packed in slices of columns. */
 struct matrix {
@@ -61,15 +58,28 @@ slices(const struct matrix *m)
 	return (m->N + m->width - 1) / m->width;
 }
 
+/*
+ * Two slices for each thread, or more where they would be wider than that: each
+ * has to round the left side for itself.
+ */
+static size_t
+slice_width(size_t N, size_t threads)
+{
+	size_t n = 2 * threads;
+
+	n *= (N + n * WIDTH_MOST - 1) / (n * WIDTH_MOST);
+	return num_round((N + n - 1) / n, WIDTH_LEAST);
+}
+
 /* Returns the floats that it takes, packed; -1 where there is no memory. */
 static ptrdiff_t
-matrix_open(struct matrix *m, enum ops_precision precision, size_t K, size_t N,
-    size_t width, char *why)
+matrix_open(const struct gpt2_decoder *d, struct matrix *m, size_t K, size_t N,
+    char *why)
 {
 	m->K = K;
 	m->N = N;
-	m->width = width;
-	m->stride = num_round(ops_packed_size(precision, K, width), 16);
+	m->width = slice_width(N, team_size(d->team));
+	m->stride = num_round(ops_packed_size(d->precision, K, m->width), 16);
 	if ((m->bias = gpt2_floats(N, why)) == NULL)
 		return -1;
 	memset(m->bias, 0, N * sizeof(float));
@@ -95,8 +105,8 @@ layer_open(const struct gpt2_decoder *d, size_t l, char *why)
 	for (size_t i = 0; i < MATRICES; i++) {
 		struct gpt2_tensor t =
 		    gpt2_block_tensor(&d->shape, l, weight_of[i]);
-		ptrdiff_t n = matrix_open(&layer->matrices[i], d->precision,
-		    t.rows, t.cols, WIDTH, why);
+		ptrdiff_t n =
+		    matrix_open(d, &layer->matrices[i], t.rows, t.cols, why);
 
 		if (n < 0)
 			return -1;
@@ -127,7 +137,7 @@ open_memory(struct gpt2_decoder *d, char *why)
 		if (layer_open(d, l, why) < 0)
 			return -1;
 	}
-	n = matrix_open(&d->logits, d->precision, C, d->V, WIDTH_LOGITS, why);
+	n = matrix_open(d, &d->logits, C, d->V, why);
 	if (n < 0 || (d->logits.packed = gpt2_floats((size_t)n, why)) == NULL)
 		return -1;
 	return 0;
@@ -226,7 +236,7 @@ load_all(struct load *l, char *why)
 
 	for (size_t i = 0; i < team_size(d->team); i++) {
 		l->whole[i] = gpt2_floats(4 * C * C, why);
-		l->slice[i] = gpt2_floats(4 * C * WIDTH_LOGITS, why);
+		l->slice[i] = gpt2_floats(4 * C * WIDTH_MOST, why);
 		if (l->whole[i] == NULL || l->slice[i] == NULL)
 			return -1;
 	}
@@ -409,11 +419,30 @@ struct attend {
 	size_t layer;
 };
 
+/* The keys of a head, each followed by its value. */
 static float *
-layer_cache(
-    const struct gpt2_decoder *d, const struct gpt2_sequence *s, size_t layer)
+head_cache(const struct gpt2_decoder *d, const struct gpt2_sequence *s,
+    size_t layer, size_t head)
 {
-	return s->cache + layer * s->room * 2 * d->shape.C;
+	size_t row = 2 * d->shape.C / d->shape.H;
+
+	return s->cache + (layer * d->shape.H + head) * s->room * row;
+}
+
+/* The turn's new keys and values join those of the sequence. */
+static void
+keep_keys(const struct gpt2_decoder *d, const struct gpt2_turn *t, size_t row,
+    float *cache, size_t at)
+{
+	size_t C = d->shape.C, D = C / d->shape.H;
+	float *to = cache + t->sequence->length * 2 * D;
+
+	for (size_t i = 0; i < t->n; i++, to += 2 * D) {
+		const float *key = d->qkv + (row + i) * 3 * C + C + at;
+
+		memcpy(to, key, D * sizeof(float));
+		memcpy(to + D, key + C, D * sizeof(float));
+	}
 }
 
 static void
@@ -422,28 +451,14 @@ attend_head(void *arg, size_t i, size_t worker)
 	const struct attend *a = arg;
 	struct gpt2_decoder *d = a->d;
 	size_t H = d->shape.H, C = d->shape.C, D = C / H;
-	size_t b = i / H, at = i % H * D;
+	size_t b = i / H, at = i % H * D, row = d->starts[b];
 	const struct gpt2_turn *t = &a->turns[b];
-	const float *k = layer_cache(d, t->sequence, a->layer) + at;
-	size_t row = d->starts[b];
+	float *k = head_cache(d, t->sequence, a->layer, i % H);
 
+	keep_keys(d, t, row, k, at);
 	ops_attention(d->att + row * C + at, C, d->qkv + row * 3 * C + at,
-	    3 * C, k, k + C, 2 * C, NULL, d->scores + worker * d->n_positions,
+	    3 * C, k, k + D, 2 * D, NULL, d->scores + worker * d->n_positions,
 	    t->sequence->length, t->sequence->length + t->n, 1, D);
-}
-
-/* The new keys and values join those of the sequence. */
-static void
-keep_keys(
-    struct gpt2_decoder *d, const struct gpt2_turn *t, size_t row, size_t layer)
-{
-	size_t C = d->shape.C;
-	float *to =
-	    layer_cache(d, t->sequence, layer) + t->sequence->length * 2 * C;
-
-	for (size_t i = 0; i < t->n; i++)
-		memcpy(to + i * 2 * C, d->qkv + (row + i) * 3 * C + C,
-		    2 * C * sizeof(float));
 }
 
 static void
@@ -455,8 +470,6 @@ run_layer(struct gpt2_decoder *d, size_t l, const struct gpt2_turn *turns,
 
 	norm(d, d->y, d->x, layer->norm1, M);
 	multiply(d, d->qkv, d->y, &layer->matrices[QKV], OPS_SET, M);
-	for (size_t b = 0; b < B; b++)
-		keep_keys(d, &turns[b], d->starts[b], l);
 	team_each(d->team, B * d->shape.H, attend_head, &a);
 	multiply(d, d->x, d->att, &layer->matrices[PROJ], OPS_ADD, M);
 	norm(d, d->y, d->x, layer->norm2, M);

@@ -24,11 +24,11 @@ struct gpt2_decoder *gpt2_decoder_open(
     const struct checkpoint *, enum ops_precision, struct team *, char *why);
 void gpt2_decoder_free(struct gpt2_decoder *);
 
-/* Floats of a sequence's cache for so many tokens: (L, room, 2C). */
+/* Floats of a sequence's cache for so many tokens: (L, H, room, 2D). */
 size_t gpt2_decoder_cache(const struct gpt2_decoder *, size_t room);
 
 struct gpt2_sequence {
-	float *cache;  /* (L, room, 2C): keys and values */
+	float *cache;  /* (L, H, room, 2D): keys with their values */
 	size_t room;   /* tokens that fit, at most n_positions */
 	size_t length; /* tokens whose keys and values it has */
 };

@@ -70,10 +70,10 @@ make_rows(struct gpt2_group *g, size_t rows, char *why)
 	return 0;
 }
 
-/* Runs the prompts first … first + n - 1; their logits are in order. */
+/* Runs the prompts in a list; their logits are in order, from row on. */
 static int
-run_some(struct gpt2_group *g, const size_t *list, size_t n, float *logits,
-    char *why)
+run_some(
+    struct gpt2_group *g, const size_t *list, size_t n, size_t row, char *why)
 {
 	struct gpt2_turn turns[GROUP_MOST];
 
@@ -83,41 +83,38 @@ run_some(struct gpt2_group *g, const size_t *list, size_t n, float *logits,
 
 		turns[i] = (struct gpt2_turn){ &p->sequence, p->tokens + done,
 			p->length - done, 1 };
+		p->row = row + i;
 	}
-	return gpt2_decoder_run(g->decoder, logits, turns, n, why);
+	return gpt2_decoder_run(
+	    g->decoder, g->logits + row * g->V, turns, n, why);
 }
 
 int
 gpt2_group_run(struct gpt2_group *g, const bool *marks, char *why)
 {
-	float *fresh;
-	int rc = 0;
+	size_t row = 0;
 
-	/* Rows of their own behind those of the group, moved into place. */
-	if (make_rows(g, 2 * g->B, why) < 0)
+	if (make_rows(g, g->B, why) < 0)
 		return -1;
-	fresh = g->logits + g->B * g->V;
-	for (size_t b = 0; rc == 0 && b < g->B;) {
+	for (size_t b = 0; b < g->B;) {
 		size_t list[GROUP_MOST], n = 0, tokens = 0;
 
 		for (; b < g->B; b++) {
 			const struct gpt2_prompt *p = &g->prompts[b];
 			size_t more = p->length - p->sequence.length;
 
-			if (!marks[b] || more == 0)
+			if (!marks[b])
 				continue;
 			if (n > 0 && tokens + more > RUN_TOKENS)
 				break;
 			list[n++] = b;
 			tokens += more;
 		}
-		if (n > 0)
-			rc = run_some(g, list, n, fresh, why);
-		for (size_t i = 0; rc == 0 && i < n; i++)
-			memcpy(g->logits + list[i] * g->V, fresh + i * g->V,
-			    g->V * sizeof(float));
+		if (n > 0 && run_some(g, list, n, row, why) < 0)
+			return -1;
+		row += n;
 	}
-	return rc;
+	return 0;
 }
 
 /* The tokens behind the first, of n prompts from b on. */
@@ -151,7 +148,7 @@ gpt2_group_score(struct gpt2_group *g, double *scores, const uint32_t *tokens,
 	at_once = num_min(at_once, g->B);
 	for (size_t b = 0; b < g->B; b++)
 		scores[b] += sample_log_probability(
-		    g->logits + b * g->V, g->V, tokens[0]);
+		    g->logits + g->prompts[b].row * g->V, g->V, tokens[0]);
 	if (m < 2)
 		return 0;
 	if (make_rows(g, g->B + at_once * (m - 1), why) < 0)

@@ -17,6 +17,7 @@ struct gpt2_prompt {
 	size_t n;	  /* of the prompt, at least 1 */
 	size_t length;	  /* with what was added */
 	struct gpt2_sequence sequence;
+	size_t row; /* of the group's logits, what follows it */
 };
 
 struct gpt2_group {
@@ -25,7 +26,7 @@ struct gpt2_group {
 	struct gpt2_prompt prompts[GROUP_MOST];
 	size_t B;
 	float *logits; /* (rows, V) */
-	size_t rows;   /* that fit */
+	size_t rows;   /* for which there is memory */
 };
 
 /* Empties the group and releases its memory; zeros are an empty group. */
@@ -42,8 +43,9 @@ int gpt2_group_add(struct gpt2_group *, const uint32_t *tokens, size_t n,
 size_t gpt2_group_bytes(const struct gpt2_decoder *, size_t room);
 
 /*
- * Runs, for each prompt with its mark, the tokens that have not been run yet:
- * logits (B, V) are then those of what follows its last one.
+ * Runs, for each prompt with its mark, the tokens that have not been run yet,
+ * of which it needs one: its row of the logits is then that of what follows
+ * the last. The other prompts lose theirs.
  */
 int gpt2_group_run(struct gpt2_group *, const bool *marks, char *why);
 
