@@ -164,6 +164,18 @@ list_rows(struct train *t, const size_t *order, size_t n)
 	return parts;
 }
 
+/* The states of n examples are read while the step before is computed. */
+static void
+want_rows(const struct examples *e, const size_t *order, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct example *x = &e->list[order[i]];
+
+		for (size_t p = 0; p < x->parts; p++)
+			stream_cache_want(e->cache, x->first + p);
+	}
+}
+
 static void
 sum_piece(void *arg, size_t i, size_t worker)
 {
@@ -277,12 +289,15 @@ run_epoch(struct train *t, struct train_epoch *e, char *why)
 	for (size_t at = 0; at < n; at += t->options->batch) {
 		size_t batch = num_min(t->options->batch, n - at);
 		size_t rows = list_rows(t, t->order + at, batch), tokens = 0;
+		size_t next = at + batch;
 		double loss;
 
 		if (rows == 0) {
 			why_memory(why);
 			return -1;
 		}
+		want_rows(t->examples, t->order + next,
+		    num_min(t->options->batch, n - next));
 		loss = gpt2_gradient_run(t->gradient, t->grad, t->head->top,
 		    t->rows, rows, (float)t->options->dropout, step_key(t));
 		if (!isfinite(loss))

@@ -128,6 +128,18 @@ stream_cache_terminated(const struct stream_cache *c)
 	return c->terminated;
 }
 
+void
+stream_cache_want(const struct stream_cache *c, size_t i)
+{
+	const struct place *p = (const struct place *)(void *)c->places.data;
+	const struct map *map = &c->maps[p[i].file];
+	size_t end = map->size;
+
+	if (i + 1 < stream_cache_count(c) && p[i + 1].file == p[i].file)
+		end = p[i + 1].offset;
+	map_want(map->data + p[i].offset, end - p[i].offset);
+}
+
 struct record
 stream_cache_record(const struct stream_cache *c, size_t i)
 {

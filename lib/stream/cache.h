@@ -26,6 +26,9 @@ size_t stream_cache_count(const struct stream_cache *);
 /* True if the text's last record ended in its delimiter. */
 bool stream_cache_terminated(const struct stream_cache *);
 
+/* Part i will be wanted soon: begins to read it, and does not wait. */
+void stream_cache_want(const struct stream_cache *, size_t i);
+
 /* Part i; its pointers are valid until stream_cache_free. */
 struct record stream_cache_record(const struct stream_cache *, size_t i);
 

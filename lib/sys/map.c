@@ -58,6 +58,15 @@ map_close(struct map *m)
 }
 
 void
+map_want(const void *p, size_t n)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t more = (uintptr_t)p & (page - 1);
+
+	madvise((char *)(uintptr_t)p - more, n + more, MADV_WILLNEED);
+}
+
+void
 map_forget(const struct map *m, size_t n)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);

@@ -21,6 +21,9 @@ int map_descriptor(struct map *, int fd, char *why);
 
 void map_close(struct map *);
 
+/* Begins to read n bytes of a mapping at p, and does not wait for them. */
+void map_want(const void *p, size_t n);
+
 /* The first n bytes are not needed for now: their memory may go. */
 void map_forget(const struct map *, size_t n);
 
