@@ -123,8 +123,10 @@ checkpoint_read(const struct checkpoint *c, const char *name, size_t rows,
 	if (check_tensor(t, name, rows, cols, reason) == 0) {
 		named = *t;
 		named.name = name;
-		if (safetensor_read(&named, out, reason) == 0)
+		if (safetensor_read(&named, out, reason) == 0) {
+			folder_forget(c->folder, t->data, t->size);
 			return 0;
+		}
 	}
 	return why_set(why, "%s: %.900s", file, reason);
 }

@@ -186,6 +186,13 @@ folder_get(struct folder *f, const char *name, const uint8_t **data,
 	return 0;
 }
 
+void
+folder_forget(const struct folder *f, const uint8_t *p, size_t n)
+{
+	if (f->dir >= 0)
+		map_forget(p, n);
+}
+
 static bool
 holds_weights(const char *name)
 {

@@ -32,6 +32,9 @@ bool folder_has(const struct folder *, const char *name);
 int folder_get(struct folder *, const char *name, const uint8_t **data,
     size_t *size, char *why);
 
+/* Bytes of a file are not needed for now: a mapping's memory may go. */
+void folder_forget(const struct folder *, const uint8_t *p, size_t n);
+
 /*
  * The first file, by name, that could hold weights but is not called
  * model.safetensors; NULL: none. The caller frees it.

@@ -183,7 +183,7 @@ learn(void *arg, const struct record *r, uint64_t at, char *why)
 	struct load *l = arg;
 
 	if (at - l->forgotten > FORGET_AT) {
-		map_forget(&l->map, at);
+		map_forget(l->map.data, at);
 		l->forgotten = at;
 	}
 	return remember(l->memo, hash_tokens(r->tokens, r->n_tokens), at, why);

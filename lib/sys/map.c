@@ -67,11 +67,12 @@ map_want(const void *p, size_t n)
 }
 
 void
-map_forget(const struct map *m, size_t n)
+map_forget(const void *p, size_t n)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t skip = -(uintptr_t)p & (page - 1);
 
-	if (n >= page)
-		madvise(
-		    (void *)(uintptr_t)m->data, n & ~(page - 1), MADV_DONTNEED);
+	if (n >= skip + page)
+		madvise((char *)(uintptr_t)p + skip, (n - skip) & ~(page - 1),
+		    MADV_DONTNEED);
 }

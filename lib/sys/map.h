@@ -24,7 +24,10 @@ void map_close(struct map *);
 /* Begins to read n bytes of a mapping at p, and does not wait for them. */
 void map_want(const void *p, size_t n);
 
-/* The first n bytes are not needed for now: their memory may go. */
-void map_forget(const struct map *, size_t n);
+/*
+ * The n bytes of a mapping at p are not needed for now: the memory of the pages
+ * that lie within them may go.
+ */
+void map_forget(const void *p, size_t n);
 
 #endif
