@@ -67,6 +67,11 @@ $(KERNELS): $B/lib/ops/kernels.%.o: lib/ops/kernels/kernels.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -O3 -fno-math-errno $($*) -c -o $@ $<
 
+# Texts and records go through many small functions: these are put together
+# when a program is linked.
+$(filter $B/lib/bpe/% $B/lib/text/% $B/lib/stream/% $B/lib/sys/%,$(LIB)) \
+    $(CLI) $B/cmd/bpe-encode.o: CFLAGS += -flto=auto
+
 $B/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
