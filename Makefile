@@ -27,11 +27,12 @@ PROGS   = $(patsubst cmd/%.c,$B/bin/%,$(wildcard cmd/*.c)) \
           $(patsubst cmd/%.sh,$B/bin/%,$(wildcard cmd/*.sh))
 UNITS   = $(patsubst tests/unit/%.c,$B/tests/%,$(wildcard tests/unit/*.c))
 FUZZ    = text vocabulary merges stream
+BENCHES = $(patsubst tests/bench/%.c,$B/bench/%,$(wildcard tests/bench/*.c))
 REPLAY  = $(FUZZ:%=$B/replay/%)
 SECONDS = 600
 SOURCES = $(wildcard lib/*/*.[ch] lib/*/*/*.[ch] cmd/*.c cmd/cli/*.[ch] \
-          tests/unit/*.[ch] tests/fuzz/*.[ch])
-SCRIPTS = $(wildcard cmd/*.sh examples/*.sh tests/*.sh tests/*.t .ci/run)
+          tests/unit/*.[ch] tests/fuzz/*.[ch] tests/bench/*.c)
+SCRIPTS = $(wildcard cmd/*.sh examples/*.sh tests/*.sh tests/*.t tests/bench/run .ci/run)
 
 # Kernels: two sources, compiled for each instruction set.
 X86    := $(filter x86_64%,$(shell $(CC) -dumpmachine 2>/dev/null))
@@ -91,6 +92,15 @@ $B/bin/%: cmd/%.sh
 $B/tests/%: $B/tests/unit/%.o $B/libgpt2.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -pthread $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$B/bench/%: $B/tests/bench/%.o $B/libgpt2.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -pthread $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+# Against the machine and the peers that are there; BENCH=--quick: two minutes.
+bench: setup-tests
+	@$(MAKE) -s -j2 all $(BENCHES)
+	@tests/bench/run $(BENCH)
 
 # Fuzz targets: for replay one by one with what libFuzzer has found before,
 # and with libFuzzer itself. A forger's blocks have the right checksums.
@@ -176,6 +186,6 @@ clean:
 
 -include $(shell find $B -name '*.d' 2>/dev/null)
 
-.PHONY: all demo check setup setup-tests lint asan fuzz install \
+.PHONY: all demo check setup setup-tests lint asan bench fuzz install \
         uninstall clean
 .SECONDARY:
