@@ -32,7 +32,8 @@ REPLAY  = $(FUZZ:%=$B/replay/%)
 SECONDS = 600
 SOURCES = $(wildcard lib/*/*.[ch] lib/*/*/*.[ch] cmd/*.c cmd/cli/*.[ch] \
           tests/unit/*.[ch] tests/fuzz/*.[ch] tests/bench/*.c)
-SCRIPTS = $(wildcard cmd/*.sh examples/*.sh tests/*.sh tests/*.t tests/bench/run .ci/run)
+SCRIPTS = $(wildcard cmd/*.sh examples/*.sh tests/*.sh tests/*.t \
+          tests/bench/run .ci/run)
 
 # Kernels: two sources, compiled for each instruction set.
 X86    := $(filter x86_64%,$(shell $(CC) -dumpmachine 2>/dev/null))
