@@ -25,12 +25,14 @@ enum {
 float *
 gpt2_floats(size_t n, char *why)
 {
-	float *p = NULL;
 	size_t bytes, align;
+	void *p = NULL;
 
 	if (num_mul(n, sizeof(float), &bytes) && bytes < SIZE_MAX / 2) {
 		align = bytes < LARGE_PAGE ? 64 : LARGE_PAGE;
-		p = aligned_alloc(align, num_round(num_max(bytes, 64), 64));
+		if (posix_memalign(
+			&p, align, num_round(num_max(bytes, 64), 64)) != 0)
+			p = NULL;
 	}
 	if (p && bytes >= LARGE_PAGE)
 		madvise(p, bytes / LARGE_PAGE * LARGE_PAGE, MADV_HUGEPAGE);
