@@ -77,6 +77,9 @@ open_batch(struct encoding *e, struct batch *b, char *why)
 		why_memory(why);
 		return -1;
 	}
+	/* Names are pointers into it, even of rows without any. */
+	if (buffer_reserve(&b->names, 1, why) < 0)
+		return -1;
 	return (b->prepared = prepared_new(e->preparer, why)) ? 0 : -1;
 }
 
