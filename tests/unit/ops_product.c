@@ -277,12 +277,14 @@ test_same(const struct products *t)
 					       ? &ops_dots_generic.int8
 					       : &ops_dots_find("avx2")->bf16;
 	const struct ops_products *kernels[2] = { t->k, other };
-	float *w = random_floats(K * N), *x = random_floats(M * K);
-	float *bias = random_floats(N), *out[2];
+	float *w, *x, *bias, *out[2];
 	double worst = 0;
 
 	if (t->precision == OPS_F32)
 		return;
+	w = random_floats(K * N);
+	x = random_floats(M * K);
+	bias = random_floats(N);
 	for (size_t i = 0; i < 2; i++) {
 		float *packed = floats(kernels[i]->packed_size(K, N));
 
