@@ -72,7 +72,7 @@ $(KERNELS): $B/lib/ops/kernels.%.o: lib/ops/kernels/kernels.c
 # Texts and records go through many small functions: these are put together
 # when a program is linked.
 $(filter $B/lib/bpe/% $B/lib/text/% $B/lib/stream/% $B/lib/sys/%,$(LIB)) \
-    $(CLI) $B/cmd/bpe-encode.o: CFLAGS += -flto=auto
+    $(CLI) $B/cmd/bpe-encode.o: CFLAGS += -O3 -flto=auto
 
 $B/%.o: %.c
 	@mkdir -p $(@D)
