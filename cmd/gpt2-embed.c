@@ -8,6 +8,7 @@
 #include "checkpoint/checkpoint.h"
 #include "cli/cli.h"
 #include "cli/progress.h"
+#include "gpt2/alike.h"
 #include "gpt2/forward.h"
 #include "gpt2/model.h"
 #include "head/head.h"
@@ -18,7 +19,7 @@
 #include "sys/num.h"
 #include "sys/team.h"
 
-enum { BATCH_TOKENS = 256 };
+enum { WINDOW_BYTES = 100 << 20 }; /* of states */
 
 static const char help[] =
     "usage: gpt2-embed [-hqVv] [-b N | --cut N] [-H HEAD] [-j N] [-m MODEL]\n"
@@ -43,14 +44,13 @@ static const char help[] =
     "  -q, -v           say less, say more\n"
     "  -V, --version    print the version\n";
 
-/* What a worker needs of its own for a batch. */
+/* What a worker needs of its own for a batch: M rows for N tokens. */
 struct bench {
-	float *x;     /* (M, C), for pooling only */
-	float *fresh; /* (M, C), with a cache: what it does not know */
-	struct record **records; /* (M), of fresh */
+	float *x;     /* (M, C) */
+	float *fresh; /* (N, C), with a cache: what it does not know */
+	struct record **records; /* (N), of fresh */
 	float *scratch;
-	size_t *starts;	  /* (B + 1) */
-	uint32_t *tokens; /* (M) */
+	struct alike rows;
 };
 
 struct embed {
@@ -73,6 +73,8 @@ struct embed {
 	struct stream_writer *out;
 	struct memo *memo; /* NULL without --cache */
 	uint64_t known;	   /* records that it knew; workers add to it */
+	bool shares;	   /* records may share rows */
+	uint64_t shared;   /* tokens that did; workers add to it */
 	struct progress progress;
 	uint64_t records, tokens;
 };
@@ -187,6 +189,7 @@ open_model(struct embed *e)
 	if (e->model == NULL)
 		cli_fail(e->dir, why);
 	e->n_positions = c->n_positions;
+	e->shares = e->cut > 0 && h->pool == POOL_NONE;
 	h->kind = STREAM_HIDDEN;
 	h->vocab_size = c->vocab_size;
 	h->model_name = e->model_name;
@@ -201,7 +204,8 @@ open_model(struct embed *e)
 static void
 open_benches(struct embed *e)
 {
-	size_t M = BATCH_TOKENS + e->n_positions;
+	size_t M = ALIKE_ROWS + e->n_positions;
+	size_t N = ALIKE_TOKENS + e->n_positions;
 	size_t n = team_size(e->team);
 	char why[WHYSZ];
 
@@ -211,15 +215,15 @@ open_benches(struct embed *e)
 		struct bench *b = &e->benches[i];
 
 		b->scratch = gpt2_floats(gpt2_model_scratch(e->model, M), why);
-		b->x =
-		    gpt2_floats(e->header.pool ? M * e->header.n_embd : 1, why);
+		b->x = gpt2_floats(M * e->header.n_embd, why);
 		b->fresh =
-		    gpt2_floats(e->cache_path ? M * e->header.n_embd : 1, why);
-		b->records = calloc(M, sizeof(struct record *));
-		b->starts = calloc(M + 1, sizeof(*b->starts));
-		b->tokens = calloc(M, sizeof(*b->tokens));
+		    gpt2_floats(e->cache_path ? N * e->header.n_embd : 1, why);
+		b->records = calloc(N, sizeof(struct record *));
+		b->rows.starts = calloc(N + 1, sizeof(size_t));
+		b->rows.shared = calloc(N, sizeof(size_t));
+		b->rows.tokens = calloc(M, sizeof(uint32_t));
 		if (!b->scratch || !b->x || !b->fresh || !b->records ||
-		    !b->starts || !b->tokens)
+		    !b->rows.starts || !b->rows.shared || !b->rows.tokens)
 			err(1, "memory");
 	}
 }
@@ -298,28 +302,22 @@ static void
 embed(struct embed *e, struct bench *b, float *out,
     struct record *const *records, size_t n)
 {
-	size_t M = 0;
+	const struct alike *rows = &b->rows;
+	size_t N = n;
 
-	for (size_t i = 0; i < n; i++) {
-		const struct record *r = records[i];
-
-		memcpy(
-		    b->tokens + M, r->tokens, r->n_tokens * sizeof(uint32_t));
-		b->starts[i] = M;
-		M += r->n_tokens;
-	}
-	b->starts[n] = M;
+	alike_lay(&b->rows, records, n, e->shares);
 	if (e->header.pool == POOL_LAST) {
-		gpt2_model_run_last(
-		    e->model, out, b->x, b->tokens, b->starts, n, b->scratch);
-		M = n;
+		gpt2_model_run_last(e->model, out, b->x, rows->tokens,
+		    rows->starts, n, b->scratch);
 	} else {
-		gpt2_model_run(
-		    e->model, out, b->tokens, b->starts, n, b->scratch);
+		gpt2_model_run(e->model, b->x, rows->tokens, rows->starts,
+		    rows->shared, n, b->scratch);
+		N = alike_spread(rows, out, b->x, e->header.n_embd);
 	}
+	__atomic_add_fetch(&e->shared, alike_saved(rows), __ATOMIC_RELAXED);
 	/* Halves take the place of floats from the front on. */
 	if (e->header.dtype == DTYPE_F16)
-		ops_to_half((uint16_t *)(void *)out, out, M * e->header.n_embd);
+		ops_to_half((uint16_t *)(void *)out, out, N * e->header.n_embd);
 }
 
 /* Bytes of a record's vectors. */
@@ -335,16 +333,15 @@ vector_bytes(const struct embed *e, const struct record *r)
 static void
 embed_unknown(struct embed *e, struct bench *b, struct flow_batch *batch)
 {
-	char *out = (char *)batch->result, *fresh = (char *)b->fresh;
+	char *fresh = (char *)b->fresh;
 	size_t n = 0;
 
 	for (size_t i = 0; i < batch->n; i++) {
 		struct record *r = batch->records[i];
 
-		r->vectors = out;
-		if (!memo_find(e->memo, r->tokens, r->n_tokens, out))
+		if (!memo_find(e->memo, r->tokens, r->n_tokens,
+			(char *)(uintptr_t)r->vectors))
 			b->records[n++] = r;
-		out += vector_bytes(e, r);
 	}
 	__atomic_add_fetch(&e->known, batch->n - n, __ATOMIC_RELAXED);
 	if (n == 0)
@@ -363,34 +360,49 @@ compute(void *arg, struct flow_batch *batch, size_t worker)
 {
 	struct embed *e = arg;
 	struct bench *b = &e->benches[worker];
+	char *out = (char *)batch->result;
 
+	for (size_t i = 0; i < batch->n; i++) {
+		struct record *r = batch->records[i];
+
+		r->vectors = out;
+		r->n_vectors = e->header.pool == POOL_LAST ? 1 : r->n_tokens;
+		out += vector_bytes(e, r);
+	}
 	if (e->memo)
 		embed_unknown(e, b, batch);
 	else
 		embed(e, b, batch->result, batch->records, batch->n);
 }
 
+/* What has been computed is kept before its turn to be written comes. */
+static int
+finish(void *arg, const struct flow_batch *batch, char *why)
+{
+	struct embed *e = arg;
+	uint64_t all, done = stream_reader_bytes(e->in, &all);
+
+	for (size_t i = 0; i < batch->n; i++) {
+		const struct record *r = batch->records[i];
+
+		if (e->memo && memo_add(e->memo, r, why) < 0)
+			cli_fail(e->cache_path, why);
+		progress_step(&e->progress, r->n_tokens, done, all);
+	}
+	if (e->memo && memo_flush(e->memo, why) < 0)
+		cli_fail(e->cache_path, why);
+	return 0;
+}
+
 static int
 emit(void *arg, const struct flow_batch *batch, char *why)
 {
 	struct embed *e = arg;
-	const char *vectors = (const char *)batch->result;
-	uint64_t all, done = stream_reader_bytes(e->in, &all);
 
 	for (size_t i = 0; i < batch->n; i++) {
-		struct record r = *batch->records[i];
-
-		r.vectors = vectors;
-		r.n_vectors = e->header.pool == POOL_LAST ? 1 : r.n_tokens;
-		vectors += vector_bytes(e, &r);
-		if (stream_write(e->out, &r, why) < 0)
+		if (stream_write(e->out, batch->records[i], why) < 0)
 			cli_fail(file_name(e->file), why);
-		if (e->memo && memo_add(e->memo, &r, why) < 0)
-			cli_fail(e->cache_path, why);
-		progress_step(&e->progress, r.n_tokens, done, all);
 	}
-	if (e->memo && memo_flush(e->memo, why) < 0)
-		cli_fail(e->cache_path, why);
 	return 0;
 }
 
@@ -404,6 +416,13 @@ flush(void *arg, char *why)
 	return 0;
 }
 
+static size_t
+arrange(void *arg, struct record **records, size_t n, size_t *ends)
+{
+	(void)arg;
+	return alike_arrange(records, n, ends);
+}
+
 static void
 say_counts(const struct embed *e)
 {
@@ -413,6 +432,9 @@ say_counts(const struct embed *e)
 	    (unsigned long long)e->records, (unsigned long long)e->tokens,
 	    e->model_name, e->cut, stream_precision_name(e->header.precision),
 	    ops_describe(kernel_precision(e->header.precision)));
+	if (e->shares)
+		warnx("%llu tokens were shared by records that begin alike",
+		    (unsigned long long)e->shared);
 	if (e->memo)
 		warnx("%s: %llu records were known, %llu are now",
 		    e->cache_path, (unsigned long long)e->known,
@@ -423,11 +445,23 @@ static void
 run(struct embed *e)
 {
 	bool last = e->header.pool == POOL_LAST;
-	struct flow flow = { BATCH_TOKENS, last ? 0 : e->header.n_embd,
-		last ? e->header.n_embd : 0, e, compute, emit, flush, admit };
+	struct flow flow = { .batch_tokens = ALIKE_ROWS,
+		.floats_per_token = last ? 0 : e->header.n_embd,
+		.floats_per_record = last ? e->header.n_embd : 0,
+		.arg = e,
+		.compute = compute,
+		.emit = emit,
+		.flush = flush,
+		.admit = admit,
+		.finish = finish };
 	char why[WHYSZ];
 	int rc;
 
+	if (e->shares) {
+		flow.window_tokens =
+		    WINDOW_BYTES / (e->header.n_embd * sizeof(float));
+		flow.arrange = arrange;
+	}
 	e->progress = progress_start(&e->cli);
 	rc = flow_run(&flow, e->in, e->team, why);
 	progress_end(&e->progress);
@@ -449,8 +483,9 @@ close_all(struct embed *e)
 		free(e->benches[i].fresh);
 		free(e->benches[i].records);
 		free(e->benches[i].scratch);
-		free(e->benches[i].starts);
-		free(e->benches[i].tokens);
+		free(e->benches[i].rows.starts);
+		free(e->benches[i].rows.shared);
+		free(e->benches[i].rows.tokens);
 	}
 	free(e->benches);
 	memo_free(e->memo);

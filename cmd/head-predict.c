@@ -160,8 +160,12 @@ emit(void *arg, const struct flow_batch *batch, char *why)
 static void
 run(struct predict *p)
 {
-	struct flow flow = { JUDGE_TOKENS, 0, p->judges.floats, p, compute,
-		emit, flush, NULL };
+	struct flow flow = { .batch_tokens = JUDGE_TOKENS,
+		.floats_per_record = p->judges.floats,
+		.arg = p,
+		.compute = compute,
+		.emit = emit,
+		.flush = flush };
 	char why[WHYSZ];
 	int rc;
 

@@ -193,8 +193,12 @@ open_all(struct test *t, char **files, int n)
 static void
 run(struct test *t)
 {
-	struct flow flow = { JUDGE_TOKENS, 0, t->judges.floats, t, compute,
-		emit, flush, NULL };
+	struct flow flow = { .batch_tokens = JUDGE_TOKENS,
+		.floats_per_record = t->judges.floats,
+		.arg = t,
+		.compute = compute,
+		.emit = emit,
+		.flush = flush };
 	char why[WHYSZ];
 	int rc;
 

@@ -98,6 +98,38 @@ is "$($E -b 0 -o "$T/o" "$T/tok"; sum <"$T/o")" "$(sum <"$T/top")" '-o'
 is "$( (ulimit -s 256; $E -b 0 "$T/tok" | sum) )" "$(sum <"$T/top")" \
     'a small stack'
 
+# ---- records that begin alike ----
+# In an order of their own: families of beginnings, some the same, some empty.
+perl -e 'srand 2; my @w = ("the", "in", "an", "bed", "on", "x", "is");
+	my @family = map { [map { $w[rand 7] } 1 .. 24] } 1 .. 12;
+	for (1 .. 400) {
+		my @f = @{$family[rand 12]}[0 .. rand(24) - 1];
+		push @f, $w[rand 7] if rand 2 < 1;
+		print "@f\n" }' >"$T/alike"
+bpe-encode -q --long head "$T/alike" >"$T/tok3"
+while read -r line; do
+	echo "$line" | bpe-encode -q --long head | $E -b 0 | dump x | head -n 1
+done < <(head -n 60 "$T/alike") >"$T/alone"
+for o in '' '-j 1' '--precision f32 -j 4'; do
+	# shellcheck disable=SC2086
+	is "$($E -b 0 $o "$T/tok3" | dump x | head -n 60 | sum)" \
+	    "$(sum <"$T/alone")" "each as it is alone $o"
+done
+is "$($E -b 0 --dtype f16 "$T/tok3" | dump x | head -n 60 | sum)" \
+    "$(head -n 60 "$T/alike" | while read -r line; do
+	echo "$line" | bpe-encode -q --long head | $E -b 0 --dtype f16 |
+		dump x | head -n 1
+    done | sum)" 'and in halves'
+is "$(stream-cat --records 1-60 "$T/tok3" | $E -b 0 --cache "$T/memo" | dump x |
+	head -n 60 | sum) $($E -b 0 --cache "$T/memo" "$T/tok3" | sum)" \
+    "$(sum <"$T/alone") $($E -b 0 "$T/tok3" | sum)" 'and with a cache'
+$E -b 0 -v "$T/tok3" 2>"$T/note" >/dev/null
+is "$(perl -ne '/^\S+ (\d+) tokens were shared/ && print $1 > 1000' \
+    "$T/note")" 1 "-v: $(tail -n 1 "$T/note")"
+is "$($E -b 0 --pool last "$T/tok3" | dump x | cut -d ' ' -f 5 | sum)" \
+    "$($E -b 0 "$T/tok3" | dump last | cut -d ' ' -f 5 | sum)" \
+    'pooled they are the same'
+
 # ---- a head's cut ----
 printf 'good\t1\nbad\t0\n' | bpe-encode --format tsv | $E -b 1 |
 	head-train -q --epochs 1 -o "$T/head"

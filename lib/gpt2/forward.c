@@ -101,12 +101,14 @@ gpt2_block_free(struct gpt2_block *b)
 
 /*
  * norm (M, C), then one area: qkv (M, 3C) and the attention's output (M, C),
- * afterwards the hidden layer of the MLP (M, 4C); then one row of scores (T).
+ * afterwards the hidden layer of the MLP (M, 4C); then one row of scores (T),
+ * and keys with their values (T, 2C).
  */
 size_t
-gpt2_scratch_size(const struct gpt2_shape *s, size_t M, size_t T)
+gpt2_scratch_size(const struct gpt2_shape *s, size_t M, size_t T, bool shared)
 {
-	return num_round(5 * M * s->C, ALIGN) + num_round(T, ALIGN);
+	return num_round(5 * M * s->C, ALIGN) + num_round(T, ALIGN) +
+	       (shared ? 2 * T * s->C : 0);
 }
 
 static void
@@ -150,16 +152,12 @@ run_qkv(
 	multiply(b, qkv, y, ATTN_WEIGHT, OPS_SET, M);
 }
 
-void
-gpt2_block_run(const struct gpt2_block *b, float *x, const size_t *starts,
-    size_t B, float *scratch)
+static void
+attend(const struct gpt2_block *b, float *att, const float *qkv,
+    const size_t *starts, size_t B, float *scores)
 {
-	size_t C = b->shape.C, H = b->shape.H, M = starts[B];
-	float *qkv = scratch + M * C;			       /* (M, 3C) */
-	float *att = scratch + 4 * M * C;		       /* (M, C) */
-	float *scores = scratch + num_round(5 * M * C, ALIGN); /* (T) */
+	size_t C = b->shape.C, H = b->shape.H;
 
-	run_qkv(b, qkv, scratch, x, M);
 	for (size_t i = 0; i < B; i++) {
 		size_t T = starts[i + 1] - starts[i];
 		const float *q = qkv + starts[i] * 3 * C;
@@ -167,6 +165,58 @@ gpt2_block_run(const struct gpt2_block *b, float *x, const size_t *starts,
 		ops_attention(att + starts[i] * C, C, q, 3 * C, q + C,
 		    q + 2 * C, 3 * C, NULL, scores, 0, T, H, C / H);
 	}
+}
+
+/* The longest record of all. */
+static size_t
+longest(const size_t *starts, const size_t *shared, size_t B)
+{
+	size_t T = 0;
+
+	for (size_t i = 0; i < B; i++)
+		T = num_max(T, shared[i] + starts[i + 1] - starts[i]);
+	return T;
+}
+
+/*
+ * kv (T, 2C) holds the keys and values of one record after the other: those of
+ * the tokens that it shares with the one before stand there already.
+ */
+static void
+attend_shared(const struct gpt2_block *b, float *att, const float *qkv,
+    const size_t *starts, const size_t *shared, size_t B, float *scores)
+{
+	size_t C = b->shape.C, H = b->shape.H;
+	float *kv = scores + num_round(longest(starts, shared, B), ALIGN);
+
+	for (size_t i = 0; i < B; i++) {
+		size_t own = starts[i + 1] - starts[i];
+		const float *q = qkv + starts[i] * 3 * C;
+
+		for (size_t t = 0; t < own; t++)
+			memcpy(kv + (shared[i] + t) * 2 * C, q + t * 3 * C + C,
+			    2 * C * sizeof(*kv));
+		if (own > 0)
+			ops_attention(att + starts[i] * C, C, q, 3 * C, kv,
+			    kv + C, 2 * C, NULL, scores, shared[i],
+			    shared[i] + own, H, C / H);
+	}
+}
+
+void
+gpt2_block_run(const struct gpt2_block *b, float *x, const size_t *starts,
+    const size_t *shared, size_t B, float *scratch)
+{
+	size_t C = b->shape.C, M = starts[B];
+	float *qkv = scratch + M * C;			       /* (M, 3C) */
+	float *att = scratch + 4 * M * C;		       /* (M, C) */
+	float *scores = scratch + num_round(5 * M * C, ALIGN); /* (T) */
+
+	run_qkv(b, qkv, scratch, x, M);
+	if (shared)
+		attend_shared(b, att, qkv, starts, shared, B, scores);
+	else
+		attend(b, att, qkv, starts, B, scores);
 	multiply(b, x, att, ATTN_PROJ_WEIGHT, OPS_ADD, M);
 	run_mlp(b, x, M, scratch);
 }

@@ -5,6 +5,7 @@
 #ifndef GPT2_FORWARD_H
 #define GPT2_FORWARD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "gpt2/table.h"
@@ -26,16 +27,22 @@ struct gpt2_block *gpt2_block_new(
     const struct gpt2_shape *, enum ops_precision, char *why);
 void gpt2_block_set(struct gpt2_block *, size_t i, const float *w);
 
-/* Floats of scratch memory for M tokens in records of at most T. */
-size_t gpt2_scratch_size(const struct gpt2_shape *, size_t M, size_t T);
+/*
+ * Floats of scratch memory for M rows of records of at most T tokens; with
+ * shared (gpt2_block_run) for one record's keys and values, too.
+ */
+size_t gpt2_scratch_size(
+    const struct gpt2_shape *, size_t M, size_t T, bool shared);
 
 /*
  * x (M, C) becomes the block's output. Record b has rows starts[b] …
- * starts[b + 1] - 1; B records. scratch as gpt2_scratch_size says, aligned to
- * 64 bytes.
+ * starts[b + 1] - 1; B records. Where shared (B) is not NULL, these are the
+ * rows behind its first shared[b] tokens, which the record before it has, too:
+ * since no token sees what follows it, their states are the same. scratch as
+ * gpt2_scratch_size says, aligned to 64 bytes.
  */
 void gpt2_block_run(const struct gpt2_block *, float *x, const size_t *starts,
-    size_t B, float *scratch);
+    const size_t *shared, size_t B, float *scratch);
 
 /* The output for the last token of each record alone: out (B, C). */
 void gpt2_block_run_last(const struct gpt2_block *, float *out, const float *x,

@@ -222,20 +222,23 @@ gpt2_model_id(const struct gpt2_model *m)
 size_t
 gpt2_model_scratch(const struct gpt2_model *m, size_t M)
 {
-	return gpt2_scratch_size(&m->shape, M, m->config.n_positions);
+	return gpt2_scratch_size(&m->shape, M, m->config.n_positions, true);
 }
 
 /* x (M, C) = wte[token] + wpe[position]. */
 static void
 embed(const struct gpt2_model *m, float *x, const uint32_t *tokens,
-    const size_t *starts, size_t B)
+    const size_t *starts, const size_t *shared, size_t B)
 {
 	size_t C = m->shape.C;
 
 	for (size_t b = 0; b < B; b++) {
+		size_t first = shared ? shared[b] : 0;
+
 		for (size_t i = starts[b]; i < starts[b + 1]; i++) {
 			const float *token = m->wte + tokens[i] * C;
-			const float *place = m->wpe + (i - starts[b]) * C;
+			const float *place =
+			    m->wpe + (first + i - starts[b]) * C;
 
 			for (size_t c = 0; c < C; c++)
 				x[i * C + c] = token[c] + place[c];
@@ -245,20 +248,20 @@ embed(const struct gpt2_model *m, float *x, const uint32_t *tokens,
 
 void
 gpt2_model_run(const struct gpt2_model *m, float *x, const uint32_t *tokens,
-    const size_t *starts, size_t B, float *scratch)
+    const size_t *starts, const size_t *shared, size_t B, float *scratch)
 {
-	embed(m, x, tokens, starts, B);
+	embed(m, x, tokens, starts, shared, B);
 	for (size_t i = 0; i < m->cut; i++)
-		gpt2_block_run(m->blocks[i], x, starts, B, scratch);
+		gpt2_block_run(m->blocks[i], x, starts, shared, B, scratch);
 }
 
 void
 gpt2_model_run_last(const struct gpt2_model *m, float *out, float *x,
     const uint32_t *tokens, const size_t *starts, size_t B, float *scratch)
 {
-	embed(m, x, tokens, starts, B);
+	embed(m, x, tokens, starts, NULL, B);
 	for (size_t i = 0; i + 1 < m->cut; i++)
-		gpt2_block_run(m->blocks[i], x, starts, B, scratch);
+		gpt2_block_run(m->blocks[i], x, starts, NULL, B, scratch);
 	gpt2_block_run_last(m->blocks[m->cut - 1], out, x, starts, B, scratch);
 }
 

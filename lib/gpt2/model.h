@@ -43,10 +43,12 @@ size_t gpt2_model_scratch(const struct gpt2_model *, size_t M);
 
 /*
  * x (M, C), the hidden states at the cut, from tokens (M), all below V; record
- * b has rows starts[b] … starts[b + 1] - 1, at most n_positions of them.
+ * b has rows starts[b] … starts[b + 1] - 1, behind the first shared[b] that it
+ * has from the record before (gpt2_block_run; NULL: none does), at most
+ * n_positions together.
  */
 void gpt2_model_run(const struct gpt2_model *, float *x, const uint32_t *tokens,
-    const size_t *starts, size_t B, float *scratch);
+    const size_t *starts, const size_t *shared, size_t B, float *scratch);
 
 /*
  * The same for the last token of each record alone: out (B, C); x (M, C) is

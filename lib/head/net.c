@@ -112,7 +112,8 @@ head_net_scratch(const struct head_net *n, size_t M, size_t B)
 	size_t C = n->shape.C;
 
 	return num_round(M * C, 16) + num_round(B * C, 16) +
-	       num_round(2 * (B + 1), 16) + gpt2_scratch_size(&n->shape, M, M);
+	       num_round(2 * (B + 1), 16) +
+	       gpt2_scratch_size(&n->shape, M, M, false);
 }
 
 /* Copies one record's vectors, or only the last of them, as float32. */
@@ -162,7 +163,7 @@ run_blocks(const struct head_net *n, float *pooled, float *x,
 	if (n->pool == HEAD_LAST && full > 0)
 		full--;
 	for (size_t i = 0; i < full; i++)
-		gpt2_block_run(n->blocks[i], x, starts, B, scratch);
+		gpt2_block_run(n->blocks[i], x, starts, NULL, B, scratch);
 	if (n->pool == HEAD_MEAN) {
 		pool_means(n, pooled, x, starts, B);
 		return;
