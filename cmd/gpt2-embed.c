@@ -416,13 +416,6 @@ flush(void *arg, char *why)
 	return 0;
 }
 
-static size_t
-arrange(void *arg, struct record **records, size_t n, size_t *ends)
-{
-	(void)arg;
-	return alike_arrange(records, n, ends);
-}
-
 static void
 say_counts(const struct embed *e)
 {
@@ -460,7 +453,7 @@ run(struct embed *e)
 	if (e->shares) {
 		flow.window_tokens =
 		    WINDOW_BYTES / (e->header.n_embd * sizeof(float));
-		flow.arrange = arrange;
+		flow.arrange = alike_arrange;
 	}
 	e->progress = progress_start(&e->cli);
 	rc = flow_run(&flow, e->in, e->team, why);

@@ -159,8 +159,7 @@ arrange(struct belt *b, struct window *w, char *why)
 
 	memcpy(w->order, w->records, w->n * sizeof(struct record *));
 	w->ends[0] = w->n;
-	w->n_slots =
-	    f->arrange ? f->arrange(f->arg, w->order, w->n, w->ends) : 1;
+	w->n_slots = f->arrange ? f->arrange(w->order, w->n, w->ends) : 1;
 	if (w->n_slots > w->slots_room) {
 		struct slot *slots =
 		    realloc(w->slots, w->n_slots * sizeof(*slots));

@@ -27,7 +27,7 @@ struct flow {
 	size_t window_tokens;	  /* and so a window, where there is arrange */
 	size_t floats_per_token;  /* of result */
 	size_t floats_per_record; /* of result */
-	void *arg;		  /* for the three functions */
+	void *arg;		  /* for the functions that take it */
 
 	/* On a worker: fills in the result. Must not fail. */
 	void (*compute)(void *arg, struct flow_batch *, size_t worker);
@@ -52,8 +52,7 @@ struct flow {
 	 * order in which they are computed, and fills in where each batch ends
 	 * (n at most); returns how many batches.
 	 */
-	size_t (*arrange)(
-	    void *arg, struct record **records, size_t n, size_t *ends);
+	size_t (*arrange)(struct record **records, size_t n, size_t *ends);
 
 	/*
 	 * On the caller's thread, or NULL: a batch has been computed, in the

@@ -1,6 +1,10 @@
-/* `replay-TARGET FILE ...`: runs a fuzz target on stored inputs, as TAP. */
+/*
+ * `replay/TARGET FILE ...`: runs a fuzz target on stored inputs, and says how
+ * many there were.
+ */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "fuzz.h"
 
@@ -21,9 +25,8 @@ main(int argc, char **argv)
 		size = fread(data, 1, MOST, f);
 		fclose(f);
 		/* Of its very size, so that a sanitizer sees what is beyond. */
-		MUST((exact = malloc(size + 1)) != NULL);
-		for (size_t k = 0; k < size; k++)
-			exact[k] = data[k];
+		MUST((exact = malloc(size > 0 ? size : 1)) != NULL);
+		memcpy(exact, data, size);
 		LLVMFuzzerTestOneInput(exact, size);
 		free(exact);
 	}
