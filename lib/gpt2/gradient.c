@@ -13,7 +13,7 @@
 
 enum {
 	WAVE_TOKENS = 2048,
-	CHUNKS = 4, /* a wave is divided so, whatever the threads */
+	CHUNK_TOKENS = 64, /* fewer are not worth a thread of their own */
 	MOST_WAVE_BYTES = 400 << 20
 };
 
@@ -24,7 +24,7 @@ struct gpt2_gradient {
 	float *memory;
 	struct tape *tapes; /* (L - cut) */
 	struct slope slope;
-	float *scratch;		/* (CHUNKS, 3 longest) */
+	float *scratch;		/* (threads, 3 longest) */
 	float *y, *mean, *rstd; /* what ln_f reads: (R, C), (R), (R) */
 	float *ln_f;		/* (R, C) */
 	float *pooled;		/* (B, C) */
@@ -39,8 +39,9 @@ struct gpt2_gradient {
 	float *grad;
 	const struct gpt2_row *rows;
 	size_t B, first_row;
-	size_t *starts; /* (B + 1) */
-	struct chunk chunks[CHUNKS];
+	size_t *starts;	      /* (B + 1) */
+	struct chunk *chunks; /* as many as threads, or fewer */
+	size_t n_chunks;
 	struct tape_block block;
 	struct ops_dropout dropout;
 	double *losses; /* (B) */
@@ -129,7 +130,7 @@ lay_out(struct gpt2_gradient *g, struct pool *p)
 	g->dpooled = take(p, M * C);
 	g->dln_f = take(p, M * C);
 	g->logits = take(p, M * g->top.K);
-	g->scratch = take(p, CHUNKS * 3 * g->longest);
+	g->scratch = take(p, team_size(g->team) * 3 * g->longest);
 	g->zeros = take(p, C);
 }
 
@@ -165,8 +166,9 @@ gpt2_gradient_open(
 		g->memory = p.memory = gpt2_floats(p.used, why);
 		g->starts = calloc(g->tokens + 1, sizeof(*g->starts));
 		g->losses = calloc(g->tokens, sizeof(*g->losses));
+		g->chunks = calloc(team_size(team), sizeof(*g->chunks));
 	}
-	if (!g->memory || !g->starts || !g->losses) {
+	if (!g->memory || !g->starts || !g->losses || !g->chunks) {
 		why_memory(why);
 		gpt2_gradient_free(g);
 		return NULL;
@@ -186,6 +188,7 @@ gpt2_gradient_free(struct gpt2_gradient *g)
 	free(g->memory);
 	free(g->starts);
 	free(g->losses);
+	free(g->chunks);
 	free(g);
 }
 
@@ -371,20 +374,28 @@ final_weights(struct gpt2_gradient *g)
 	    g->top.K, g->pooled, C, OPS_F32, g->B, g->top.K, C);
 }
 
-/* Divides the wave's records into chunks of about as many tokens each. */
+/*
+ * Divides the wave's records into chunks of about as many tokens each, one a
+ * thread, since each goes through all weights. A row's results are its own,
+ * and the weights' gradients are summed over the whole wave: so the division
+ * changes no bit.
+ */
 static void
 divide(struct gpt2_gradient *g)
 {
 	size_t M = g->starts[g->B], b = 0;
+	size_t n =
+	    num_min((M + CHUNK_TOKENS - 1) / CHUNK_TOKENS, team_size(g->team));
 
-	for (size_t i = 0; i < CHUNKS; i++) {
+	g->n_chunks = n;
+	for (size_t i = 0; i < n; i++) {
 		struct chunk *c = &g->chunks[i];
 
 		c->starts = g->starts;
 		c->first_row = g->first_row;
 		c->scratch = g->scratch + i * 3 * g->longest;
 		c->b0 = b;
-		while (b < g->B && g->starts[b] < M * (i + 1) / CHUNKS)
+		while (b < g->B && g->starts[b] < M * (i + 1) / n)
 			b++;
 		c->b1 = b;
 	}
@@ -396,11 +407,11 @@ run_wave(struct gpt2_gradient *g)
 	double loss = 0;
 
 	divide(g);
-	team_each(g->team, CHUNKS, forward_chunk, g);
+	team_each(g->team, g->n_chunks, forward_chunk, g);
 	final_weights(g);
 	for (size_t i = blocks(g); i-- > 0;) {
 		g->block = block_at(g, i);
-		team_each(g->team, CHUNKS, backward_chunk, g);
+		team_each(g->team, g->n_chunks, backward_chunk, g);
 		team_each(
 		    g->team, tape_weight_items(&g->top.shape), weight_item, g);
 	}

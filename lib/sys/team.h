@@ -39,8 +39,8 @@ bool team_finished(const struct task *);
 /*
  * Calls each(arg, i, worker) for every i < n, on the calling thread and all
  * others but one, and returns when all are done; worker is below team_size,
- * and no two calls at one time have the same. n is a fixed division of the
- * work, whatever the threads.
+ * and no two calls at one time have the same. How the work is divided must not
+ * be seen in its result.
  */
 void team_each(struct team *, size_t n,
     void (*each)(void *arg, size_t i, size_t worker), void *arg);
