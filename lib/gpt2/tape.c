@@ -247,19 +247,34 @@ tape_backward(const struct tape_block *k, const struct tape *t,
 	    t->mean1 + m0, t->rstd1 + m0, tensor(k, LN_1_WEIGHT), M, C);
 }
 
-/* Input rows of a weight matrix that one work item takes. */
-enum { ITEM_ROWS = 128 };
+/*
+ * The matrices are cut into pieces, a work item each, so large that copying x
+ * and dy for the product does not count; the last item has all the vectors.
+ */
+enum { PIECE_ROWS = 384, PIECE_COLS = 256 };
 
-/* The matrices are cut into items; the last item has all the vectors. */
 static const int matrices[] = { ATTN_WEIGHT, ATTN_PROJ_WEIGHT, FC_WEIGHT,
 	MLP_PROJ_WEIGHT };
 
-static size_t
-matrix_items(const struct gpt2_shape *s, int tensor_index)
-{
-	size_t rows = gpt2_block_tensor(s, 0, (size_t)tensor_index).rows;
+/* Of the gradient of a matrix: rows r0 … r1 - 1 and columns c0 … c1 - 1. */
+struct piece {
+	float *dw; /* (K, N) all of it */
+	size_t K, N;
+	size_t r0, r1, c0, c1;
+};
 
-	return (rows + ITEM_ROWS - 1) / ITEM_ROWS;
+static size_t
+pieces(size_t n, size_t size)
+{
+	return (n + size - 1) / size;
+}
+
+static size_t
+matrix_items(const struct gpt2_shape *s, int index)
+{
+	struct gpt2_tensor t = gpt2_block_tensor(s, 0, (size_t)index);
+
+	return pieces(t.rows, PIECE_ROWS) * pieces(t.cols, PIECE_COLS);
 }
 
 size_t
@@ -272,35 +287,66 @@ tape_weight_items(const struct gpt2_shape *s)
 	return n;
 }
 
-/* dw (rows r0 …, N) += x^T dy for the item's rows of dw, which are x's columns.
- */
-static void
-add_weight(const struct tape_block *k, float *grad, int index, size_t item,
-    const float *x, const float *dy, size_t M, size_t skip, size_t cols)
+static struct piece
+piece_at(const struct gpt2_shape *s, float *grad, int index, size_t item)
 {
-	struct gpt2_tensor t = gpt2_block_tensor(k->shape, 0, (size_t)index);
-	size_t r0 = item * ITEM_ROWS;
-	size_t rows = num_min(ITEM_ROWS, t.rows - r0);
+	struct gpt2_tensor t = gpt2_block_tensor(s, 0, (size_t)index);
+	size_t across = pieces(t.cols, PIECE_COLS);
+	struct piece p = { .dw = grad + t.offset, .K = t.rows, .N = t.cols };
 
-	ops_linear_weight(grad + t.offset + r0 * t.cols + skip, t.cols, x + r0,
-	    t.rows, dy, cols, k->precision, M, rows, t.cols - skip);
+	p.r0 = item / across * PIECE_ROWS;
+	p.r1 = num_min(p.r0 + PIECE_ROWS, p.K);
+	p.c0 = item % across * PIECE_COLS;
+	p.c1 = num_min(p.c0 + PIECE_COLS, p.N);
+	return p;
 }
 
-/* The queries' columns come from other rows in the top block. */
+/*
+ * dw (K, N) += x^T dy, from x (M, K) and dy (M, .), where the piece and the
+ * columns c0 … c1 - 1 meet.
+ */
 static void
-add_attn_weight(const struct tape_block *k, float *grad, size_t item,
-    const struct tape *t, const struct slope *s, size_t M, size_t B)
+add_weight(struct piece p, const float *x, const float *dy, size_t dy_stride,
+    size_t M, size_t c0, size_t c1, enum ops_precision precision)
 {
-	size_t C = k->shape->C, skip = k->last_only ? C : 0;
-	struct gpt2_tensor w = gpt2_block_tensor(k->shape, 0, ATTN_WEIGHT);
-	size_t r0 = item * ITEM_ROWS;
+	c0 = num_max(c0, p.c0);
+	c1 = num_min(c1, p.c1);
+	if (c0 < c1)
+		ops_linear_weight(p.dw + p.r0 * p.N + c0, p.N, x + p.r0, p.K,
+		    dy + c0, dy_stride, precision, M, p.r1 - p.r0, c1 - c0);
+}
 
-	add_weight(
-	    k, grad, ATTN_WEIGHT, item, t->ln1, s->qkv + skip, M, skip, 3 * C);
-	if (k->last_only)
-		ops_linear_weight(grad + w.offset + r0 * w.cols, w.cols,
-		    t->last + r0, C, s->q, C, k->precision, B,
-		    num_min(ITEM_ROWS, C - r0), C);
+/* Returns false past the last matrix. */
+static bool
+add_matrix(const struct tape_block *k, float *grad, const struct tape *t,
+    const struct slope *s, size_t M, size_t B, size_t item)
+{
+	size_t C = k->shape->C, R = k->last_only ? B : M, m = 0;
+	struct piece p;
+
+	for (; m < 4 && item >= matrix_items(k->shape, matrices[m]); m++)
+		item -= matrix_items(k->shape, matrices[m]);
+	if (m == 4)
+		return false;
+	p = piece_at(k->shape, grad, matrices[m], item);
+	switch (matrices[m]) {
+	case ATTN_WEIGHT:
+		/* In the top block, queries come of other rows. */
+		if (k->last_only)
+			add_weight(p, t->last, s->q, C, B, 0, C, k->precision);
+		add_weight(p, t->ln1, s->qkv, 3 * C, M, k->last_only ? C : 0,
+		    3 * C, k->precision);
+		break;
+	case ATTN_PROJ_WEIGHT:
+		add_weight(p, t->att, s->proj, C, R, 0, C, k->precision);
+		break;
+	case FC_WEIGHT:
+		add_weight(p, t->ln2, s->fc, 4 * C, R, 0, 4 * C, k->precision);
+		break;
+	default:
+		add_weight(p, t->act, s->mlp, C, R, 0, C, k->precision);
+	}
+	return true;
 }
 
 static void
@@ -330,20 +376,6 @@ void
 tape_weight(const struct tape_block *k, float *grad, const struct tape *t,
     const struct slope *s, size_t M, size_t B, size_t i)
 {
-	size_t C = k->shape->C, R = k->last_only ? B : M, m = 0;
-
-	for (; m < 4 && i >= matrix_items(k->shape, matrices[m]); m++)
-		i -= matrix_items(k->shape, matrices[m]);
-	if (m == 0)
-		add_attn_weight(k, grad, i, t, s, M, B);
-	else if (m == 1)
-		add_weight(
-		    k, grad, ATTN_PROJ_WEIGHT, i, t->att, s->proj, R, 0, C);
-	else if (m == 2)
-		add_weight(k, grad, FC_WEIGHT, i, t->ln2, s->fc, R, 0, 4 * C);
-	else if (m == 3)
-		add_weight(
-		    k, grad, MLP_PROJ_WEIGHT, i, t->act, s->mlp, R, 0, C);
-	else
+	if (!add_matrix(k, grad, t, s, M, B, i))
 		add_vectors(k, grad, t, s, M, B);
 }
