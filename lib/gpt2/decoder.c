@@ -46,9 +46,16 @@ struct gpt2_decoder {
 	float *att;	 /* (M, C) */
 	float *last;	 /* (R, C) */
 	float *scores;	 /* (workers, n_positions) */
+	float *keys;	 /* (workers, n_positions, 2D) where kept as float16 */
 	size_t *starts;	 /* (turns + 1) first row of each */
 	size_t starts_room;
 };
+
+static bool
+keeps_half(const struct gpt2_decoder *d)
+{
+	return d->precision != OPS_F32;
+}
 
 /* ---- loading ---- */
 
@@ -131,7 +138,13 @@ open_memory(struct gpt2_decoder *d, char *why)
 	d->wpe = gpt2_floats(d->n_positions * C, why);
 	d->norm_f = gpt2_floats(2 * C, why);
 	d->scores = gpt2_floats(team_size(d->team) * d->n_positions, why);
-	if (!d->layers || !d->wte || !d->wpe || !d->norm_f || !d->scores)
+	d->keys = gpt2_floats(
+	    keeps_half(d)
+		? team_size(d->team) * d->n_positions * 2 * C / d->shape.H
+		: 1,
+	    why);
+	if (!d->layers || !d->wte || !d->wpe || !d->norm_f || !d->scores ||
+	    !d->keys)
 		return -1;
 	for (size_t l = 0; l < d->shape.L; l++) {
 		if (layer_open(d, l, why) < 0)
@@ -321,6 +334,7 @@ gpt2_decoder_free(struct gpt2_decoder *d)
 	free(d->wpe);
 	free(d->norm_f);
 	free(d->scores);
+	free(d->keys);
 	free(d->x);
 	free(d->starts);
 	free(d->last);
@@ -330,7 +344,7 @@ gpt2_decoder_free(struct gpt2_decoder *d)
 size_t
 gpt2_decoder_cache(const struct gpt2_decoder *d, size_t room)
 {
-	return d->shape.L * room * 2 * d->shape.C;
+	return d->shape.L * room * 2 * d->shape.C * (keeps_half(d) ? 2 : 4);
 }
 
 /* ---- running ---- */
@@ -412,53 +426,85 @@ norm(const struct gpt2_decoder *d, float *out, const float *x, const float *w,
 	ops_norm(out, NULL, NULL, x, w, w + C, d->shape.epsilon, M, C);
 }
 
-/* Attention of all turns in one layer; a task is a head of a turn. */
+/* Attention of all turns in one layer; a task is some heads of a turn. */
 struct attend {
 	struct gpt2_decoder *d;
 	const struct gpt2_turn *turns;
 	size_t layer;
+	size_t heads, tasks; /* of a task, of a turn */
 };
 
-/* The keys of a head, each followed by its value. */
-static float *
-head_cache(const struct gpt2_decoder *d, const struct gpt2_sequence *s,
-    size_t layer, size_t head)
-{
-	size_t row = 2 * d->shape.C / d->shape.H;
-
-	return s->cache + (layer * d->shape.H + head) * s->room * row;
-}
-
-/* The turn's new keys and values join those of the sequence. */
+/* The turn's new keys and values, each key with its value, to (n, 2D). */
 static void
 keep_keys(const struct gpt2_decoder *d, const struct gpt2_turn *t, size_t row,
-    float *cache, size_t at)
+    size_t at, void *to)
 {
 	size_t C = d->shape.C, D = C / d->shape.H;
-	float *to = cache + t->sequence->length * 2 * D;
 
-	for (size_t i = 0; i < t->n; i++, to += 2 * D) {
-		const float *key = d->qkv + (row + i) * 3 * C + C + at;
+	for (size_t i = 0; i < 2 * t->n; i++) {
+		const float *from =
+		    d->qkv + (row + i / 2) * 3 * C + (1 + i % 2) * C + at;
 
-		memcpy(to, key, D * sizeof(float));
-		memcpy(to + D, key + C, D * sizeof(float));
+		if (keeps_half(d))
+			ops_to_half((uint16_t *)to + i * D, from, D);
+		else
+			memcpy((float *)to + i * D, from, D * sizeof(float));
 	}
 }
 
+/* All keys of a head with their values (length + n, 2D), the new ones kept. */
+static const float *
+head_keys(struct gpt2_decoder *d, size_t layer, const struct gpt2_turn *t,
+    size_t row, size_t head, size_t worker)
+{
+	const struct gpt2_sequence *s = t->sequence;
+	size_t D = d->shape.C / d->shape.H, at = head * D;
+	size_t start = (layer * d->shape.H + head) * s->room * 2 * D;
+	float *keys = (float *)s->cache + start;
+
+	if (keeps_half(d)) {
+		uint16_t *halves = (uint16_t *)s->cache + start;
+
+		keep_keys(d, t, row, at, halves + s->length * 2 * D);
+		keys = d->keys + worker * d->n_positions * 2 * D;
+		ops_from_half(keys, halves, (s->length + t->n) * 2 * D);
+	} else {
+		keep_keys(d, t, row, at, keys + s->length * 2 * D);
+	}
+	return keys;
+}
+
 static void
-attend_head(void *arg, size_t i, size_t worker)
+attend_heads(void *arg, size_t i, size_t worker)
 {
 	const struct attend *a = arg;
 	struct gpt2_decoder *d = a->d;
 	size_t H = d->shape.H, C = d->shape.C, D = C / H;
-	size_t b = i / H, at = i % H * D, row = d->starts[b];
+	size_t b = i / a->tasks, row = d->starts[b];
+	size_t first = i % a->tasks * a->heads;
 	const struct gpt2_turn *t = &a->turns[b];
-	float *k = head_cache(d, t->sequence, a->layer, i % H);
 
-	keep_keys(d, t, row, k, at);
-	ops_attention(d->att + row * C + at, C, d->qkv + row * 3 * C + at,
-	    3 * C, k, k + D, 2 * D, NULL, d->scores + worker * d->n_positions,
-	    t->sequence->length, t->sequence->length + t->n, 1, D);
+	for (size_t h = first; h < num_min(first + a->heads, H); h++) {
+		const float *k = head_keys(d, a->layer, t, row, h, worker);
+
+		ops_attention(d->att + row * C + h * D, C,
+		    d->qkv + row * 3 * C + h * D, 3 * C, k, k + D, 2 * D, NULL,
+		    d->scores + worker * d->n_positions, t->sequence->length,
+		    t->sequence->length + t->n, 1, D);
+	}
+}
+
+/* Tasks of one head, or where there are many, of several. */
+static void
+attend(struct gpt2_decoder *d, size_t layer, const struct gpt2_turn *turns,
+    size_t B)
+{
+	size_t H = d->shape.H, enough = 16 * team_size(d->team);
+	struct attend a = { d, turns, layer,
+		num_min(num_max(B * H / enough, 1), H), 0 };
+
+	a.tasks = (H + a.heads - 1) / a.heads;
+	team_each(d->team, B * a.tasks, attend_heads, &a);
 }
 
 static void
@@ -466,11 +512,10 @@ run_layer(struct gpt2_decoder *d, size_t l, const struct gpt2_turn *turns,
     size_t B, size_t M)
 {
 	const struct layer *layer = &d->layers[l];
-	struct attend a = { d, turns, l };
 
 	norm(d, d->y, d->x, layer->norm1, M);
 	multiply(d, d->qkv, d->y, &layer->matrices[QKV], OPS_SET, M);
-	team_each(d->team, B * d->shape.H, attend_head, &a);
+	attend(d, l, turns, B);
 	multiply(d, d->x, d->att, &layer->matrices[PROJ], OPS_ADD, M);
 	norm(d, d->y, d->x, layer->norm2, M);
 	multiply(d, d->fc, d->y, &layer->matrices[FC], OPS_GELU, M);

@@ -24,11 +24,15 @@ struct gpt2_decoder *gpt2_decoder_open(
     const struct checkpoint *, enum ops_precision, struct team *, char *why);
 void gpt2_decoder_free(struct gpt2_decoder *);
 
-/* Floats of a sequence's cache for so many tokens: (L, H, room, 2D). */
+/* Bytes of a sequence's cache for so many tokens. */
 size_t gpt2_decoder_cache(const struct gpt2_decoder *, size_t room);
 
 struct gpt2_sequence {
-	float *cache;  /* (L, H, room, 2D): keys with their values */
+	/*
+	 * (L, H, room, 2D): keys with their values, float32, or where the
+	 * products are of less, float16: half of what a step has to read.
+	 */
+	void *cache;
 	size_t room;   /* tokens that fit, at most n_positions */
 	size_t length; /* tokens whose keys and values it has */
 };

@@ -30,7 +30,7 @@ gpt2_group_clear(struct gpt2_group *g)
 size_t
 gpt2_group_bytes(const struct gpt2_decoder *d, size_t room)
 {
-	return gpt2_decoder_cache(d, room) * sizeof(float);
+	return gpt2_decoder_cache(d, room);
 }
 
 int
@@ -41,8 +41,8 @@ gpt2_group_add(struct gpt2_group *g, const uint32_t *tokens, size_t n,
 
 	*p = (struct gpt2_prompt){ .room = room, .n = n, .length = n };
 	p->sequence.room = room;
-	p->sequence.cache =
-	    gpt2_floats(gpt2_decoder_cache(g->decoder, room), why);
+	p->sequence.cache = gpt2_floats(
+	    (gpt2_decoder_cache(g->decoder, room) + 3) / sizeof(float), why);
 	p->tokens = calloc(room, sizeof(*p->tokens));
 	g->B++;
 	if (p->tokens == NULL || p->sequence.cache == NULL) {
