@@ -11,7 +11,11 @@
 #include "sys/team.h"
 #include "sys/why.h"
 
-enum { WIDTH_LEAST = 64, WIDTH_MOST = 768 }; /* columns of a slice */
+enum {
+	WIDTH_LEAST = 64, /* columns of a slice */
+	WIDTH_MOST = 768,
+	ROWS_LEAST = 8 /* to make ready for all slices at once */
+};
 
 /* w (K, N) and its bias (N), packed in slices of columns. */
 struct matrix {
@@ -44,6 +48,7 @@ struct gpt2_decoder {
 	float *x, *y;	 /* (M, C) */
 	float *qkv, *fc; /* (M, 3C), (M, 4C) */
 	float *att;	 /* (M, C) */
+	float *left;	 /* of a product, made ready */
 	float *last;	 /* (R, C) */
 	float *scores;	 /* (workers, n_positions) */
 	float *keys;	 /* (workers, n_positions, 2D) where kept as float16 */
@@ -65,10 +70,7 @@ slices(const struct matrix *m)
 	return (m->N + m->width - 1) / m->width;
 }
 
-/*
- * Two slices for each thread, or more where they would be wider than that: each
- * has to round the left side for itself.
- */
+/* Two slices for each thread, or more where they would be wider than that. */
 static size_t
 slice_width(size_t N, size_t threads)
 {
@@ -335,6 +337,7 @@ gpt2_decoder_free(struct gpt2_decoder *d)
 	free(d->norm_f);
 	free(d->scores);
 	free(d->keys);
+	free(d->left);
 	free(d->x);
 	free(d->starts);
 	free(d->last);
@@ -357,8 +360,12 @@ make_room(struct gpt2_decoder *d, size_t M, size_t R, size_t B, char *why)
 
 	if (M > d->M) {
 		free(d->x);
+		free(d->left);
 		d->M = 0;
-		if ((d->x = gpt2_floats(10 * M * C, why)) == NULL)
+		d->x = gpt2_floats(10 * M * C, why);
+		d->left =
+		    gpt2_floats(ops_left_size(d->precision, M, 4 * C), why);
+		if (d->x == NULL || d->left == NULL)
 			return -1;
 		d->y = d->x + M * C;
 		d->qkv = d->y + M * C;
@@ -385,45 +392,77 @@ make_room(struct gpt2_decoder *d, size_t M, size_t R, size_t B, char *why)
 	return 0;
 }
 
-/* A product in slices. */
+/*
+ * out (M, N) = x m, in slices, or with x normalised first. Where there are some
+ * rows, all threads make them ready, else each slice does it for itself.
+ */
 struct work {
-	const struct gpt2_decoder *d;
+	struct gpt2_decoder *d;
 	const struct matrix *m;
 	float *out;
 	const float *x;
+	const float *norm; /* (2, C) or NULL */
 	enum ops_after after;
 	size_t M;
+	size_t part; /* rows that a thread makes ready; 0: none */
 };
+
+/* Rows first ... end - 1 of x, or of its norm, which goes to y. */
+static const float *
+norm_rows(const struct work *w, size_t first, size_t end)
+{
+	size_t at = first * w->m->K;
+
+	if (w->norm == NULL)
+		return w->x;
+	ops_norm(w->d->y + at, NULL, NULL, w->x + at, w->norm,
+	    w->norm + w->m->K, w->d->shape.epsilon, end - first, w->m->K);
+	return w->d->y;
+}
+
+static void
+make_ready(void *arg, size_t i, size_t worker)
+{
+	const struct work *w = arg;
+	size_t first = i * w->part, end = num_min(first + w->part, w->M);
+
+	(void)worker;
+	if (first < end)
+		ops_left(w->d->left, norm_rows(w, first, end), w->m->K,
+		    w->d->precision, first, end, w->M, w->m->K);
+}
 
 static void
 multiply_slice(void *arg, size_t i, size_t worker)
 {
 	const struct work *w = arg;
 	const struct matrix *m = w->m;
-	size_t j = i * m->width;
+	size_t j = i * m->width, n = num_min(m->width, m->N - j);
+	const float *packed = m->packed + i * m->stride;
 
 	(void)worker;
-	ops_product(w->out + j, m->N, w->x, m->K, m->packed + i * m->stride,
-	    m->bias + j, w->d->precision, w->after, w->M, m->K,
-	    num_min(m->width, m->N - j));
+	if (w->part > 0)
+		ops_product_left(w->out + j, m->N, w->d->left, packed,
+		    m->bias + j, w->d->precision, w->after, w->M, m->K, n);
+	else
+		ops_product(w->out + j, m->N, w->x, m->K, packed, m->bias + j,
+		    w->d->precision, w->after, w->M, m->K, n);
 }
 
 static void
-multiply(const struct gpt2_decoder *d, float *out, const float *x,
+multiply(struct gpt2_decoder *d, float *out, const float *x, const float *norm,
     const struct matrix *m, enum ops_after after, size_t M)
 {
-	struct work w = { d, m, out, x, after, M };
+	struct work w = { d, m, out, x, norm, after, M, 0 };
+	size_t threads = team_size(d->team);
 
+	if (M >= ROWS_LEAST) {
+		w.part = (M + threads - 1) / threads;
+		team_each(d->team, threads, make_ready, &w);
+	} else {
+		w.x = norm_rows(&w, 0, M);
+	}
 	team_each(d->team, slices(m), multiply_slice, &w);
-}
-
-static void
-norm(const struct gpt2_decoder *d, float *out, const float *x, const float *w,
-    size_t M)
-{
-	size_t C = d->shape.C;
-
-	ops_norm(out, NULL, NULL, x, w, w + C, d->shape.epsilon, M, C);
 }
 
 /* Attention of all turns in one layer; a task is some heads of a turn. */
@@ -452,25 +491,34 @@ keep_keys(const struct gpt2_decoder *d, const struct gpt2_turn *t, size_t row,
 	}
 }
 
-/* All keys of a head with their values (length + n, 2D), the new ones kept. */
+static void
+fetch(const char *p, size_t bytes)
+{
+	for (size_t i = 0; i < bytes; i += 64)
+		__builtin_prefetch(p + i, 0, 2);
+}
+
+/*
+ * All keys of a head with their values (length + n, 2D), the new ones kept.
+ * Those of the next head are fetched meanwhile.
+ */
 static const float *
 head_keys(struct gpt2_decoder *d, size_t layer, const struct gpt2_turn *t,
     size_t row, size_t head, size_t worker)
 {
 	const struct gpt2_sequence *s = t->sequence;
-	size_t D = d->shape.C / d->shape.H, at = head * D;
-	size_t start = (layer * d->shape.H + head) * s->room * 2 * D;
-	float *keys = (float *)s->cache + start;
+	size_t H = d->shape.H, D = d->shape.C / H;
+	size_t place = 2 * D * (keeps_half(d) ? 2 : 4); /* bytes of a token */
+	char *kept = (char *)s->cache + (layer * H + head) * s->room * place;
+	float *keys;
 
-	if (keeps_half(d)) {
-		uint16_t *halves = (uint16_t *)s->cache + start;
-
-		keep_keys(d, t, row, at, halves + s->length * 2 * D);
-		keys = d->keys + worker * d->n_positions * 2 * D;
-		ops_from_half(keys, halves, (s->length + t->n) * 2 * D);
-	} else {
-		keep_keys(d, t, row, at, keys + s->length * 2 * D);
-	}
+	if (head + 1 < H)
+		fetch(kept + s->room * place, s->length * place);
+	keep_keys(d, t, row, head * D, kept + s->length * place);
+	if (!keeps_half(d))
+		return (const void *)kept;
+	keys = d->keys + worker * d->n_positions * 2 * D;
+	ops_from_half(keys, (const void *)kept, (s->length + t->n) * 2 * D);
 	return keys;
 }
 
@@ -513,13 +561,13 @@ run_layer(struct gpt2_decoder *d, size_t l, const struct gpt2_turn *turns,
 {
 	const struct layer *layer = &d->layers[l];
 
-	norm(d, d->y, d->x, layer->norm1, M);
-	multiply(d, d->qkv, d->y, &layer->matrices[QKV], OPS_SET, M);
+	multiply(
+	    d, d->qkv, d->x, layer->norm1, &layer->matrices[QKV], OPS_SET, M);
 	attend(d, l, turns, B);
-	multiply(d, d->x, d->att, &layer->matrices[PROJ], OPS_ADD, M);
-	norm(d, d->y, d->x, layer->norm2, M);
-	multiply(d, d->fc, d->y, &layer->matrices[FC], OPS_GELU, M);
-	multiply(d, d->x, d->fc, &layer->matrices[MLP], OPS_ADD, M);
+	multiply(d, d->x, d->att, NULL, &layer->matrices[PROJ], OPS_ADD, M);
+	multiply(
+	    d, d->fc, d->x, layer->norm2, &layer->matrices[FC], OPS_GELU, M);
+	multiply(d, d->x, d->fc, NULL, &layer->matrices[MLP], OPS_ADD, M);
 }
 
 /* x (M, C) = wte[token] + wpe[position]. */
@@ -567,8 +615,7 @@ gpt2_decoder_run(struct gpt2_decoder *d, float *logits,
 		R += t->wanted;
 		t->sequence->length += t->n;
 	}
-	norm(d, d->last, d->last, d->norm_f, R);
 	if (R > 0)
-		multiply(d, logits, d->last, &d->logits, OPS_SET, R);
+		multiply(d, logits, d->last, d->norm_f, &d->logits, OPS_SET, R);
 	return 0;
 }

@@ -14,9 +14,13 @@ struct ops_products {
 
 	size_t (*packed_size)(size_t K, size_t N);
 	void (*pack)(float *packed, const float *w, size_t K, size_t N);
+	/* Of x, or where left is not NULL, of what is there. */
 	void (*product)(float *out, size_t out_stride, const float *x,
-	    size_t x_stride, const float *packed, const float *bias,
-	    enum ops_after, size_t M, size_t K, size_t N);
+	    size_t x_stride, const void *left, const float *packed,
+	    const float *bias, enum ops_after, size_t M, size_t K, size_t N);
+	size_t (*left_size)(size_t M, size_t K);
+	void (*left_rows)(void *to, const float *x, size_t x_stride,
+	    size_t first, size_t end, size_t M, size_t K);
 
 	/* For training; NULL for int8. */
 	void (*linear)(float *out, size_t out_stride, const float *x,

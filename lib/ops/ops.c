@@ -147,7 +147,29 @@ ops_product(float *out, size_t out_stride, const float *x, size_t x_stride,
     enum ops_after after, size_t M, size_t K, size_t N)
 {
 	products(precision)->product(
-	    out, out_stride, x, x_stride, packed, bias, after, M, K, N);
+	    out, out_stride, x, x_stride, NULL, packed, bias, after, M, K, N);
+}
+
+size_t
+ops_left_size(enum ops_precision precision, size_t M, size_t K)
+{
+	return products(precision)->left_size(M, K);
+}
+
+void
+ops_left(float *left, const float *x, size_t x_stride,
+    enum ops_precision precision, size_t first, size_t end, size_t M, size_t K)
+{
+	products(precision)->left_rows(left, x, x_stride, first, end, M, K);
+}
+
+void
+ops_product_left(float *out, size_t out_stride, const float *left,
+    const float *packed, const float *bias, enum ops_precision precision,
+    enum ops_after after, size_t M, size_t K, size_t N)
+{
+	products(precision)->product(
+	    out, out_stride, NULL, 0, left, packed, bias, after, M, K, N);
 }
 
 void

@@ -52,6 +52,19 @@ void ops_product(float *out, size_t out_stride, const float *x, size_t x_stride,
     size_t M, size_t K, size_t N);
 
 /*
+ * The same in two steps, for several products with one x, or with slices of
+ * one w: x is made ready once. Floats that it takes; its rows first ... end - 1
+ * to left, aligned to 64 bytes (threads may take some rows each); the product,
+ * the same to the last bit.
+ */
+size_t ops_left_size(enum ops_precision, size_t M, size_t K);
+void ops_left(float *left, const float *x, size_t x_stride, enum ops_precision,
+    size_t first, size_t end, size_t M, size_t K);
+void ops_product_left(float *out, size_t out_stride, const float *left,
+    const float *packed, const float *bias, enum ops_precision, enum ops_after,
+    size_t M, size_t K, size_t N);
+
+/*
  * ---- products for training, where the weights change at every step ----
  *
  * In f32, or in bf16: both sides are rounded to bfloat16, sums are float32.

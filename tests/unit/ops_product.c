@@ -138,8 +138,8 @@ product_error(const struct products *t, struct shape s, enum ops_after after)
 
 	memcpy(old, out, s.M * stride * sizeof(*old));
 	t->k->pack(packed, w, s.K, s.N);
-	t->k->product(
-	    out, stride, x, s.K + GAP, packed, bias, after, s.M, s.K, s.N);
+	t->k->product(out, stride, x, s.K + GAP, NULL, packed, bias, after, s.M,
+	    s.K, s.N);
 	round_inputs(x, w, t->precision, s);
 	reference(want, size, x, s.K + GAP, 1, w, s.N, 1, s);
 	for (size_t i = 0; i < s.M * s.N; i++) {
@@ -202,7 +202,7 @@ test_invariance(const struct products *t)
 	t->k->pack(packed, w, K, N);
 	for (int after = OPS_SET; after <= OPS_ADD; after++) {
 		alone[after] = floats(N);
-		t->k->product(alone[after], N, row, K, packed, bias,
+		t->k->product(alone[after], N, row, K, NULL, packed, bias,
 		    (enum ops_after)after, 1, K, N);
 	}
 	if (t->k->linear)
@@ -215,7 +215,7 @@ test_invariance(const struct products *t)
 				x[i] = random_float();
 			memset(out, 0, MOST * N * sizeof(*out));
 			memcpy(x + at * K, row, K * sizeof(*x));
-			t->k->product(out, N, x, K, packed, bias,
+			t->k->product(out, N, x, K, NULL, packed, bias,
 			    (enum ops_after)after, M, K, N);
 			differ += memcmp(out + at * N, alone[after],
 				      N * sizeof(*out)) != 0;
@@ -238,6 +238,43 @@ test_invariance(const struct products *t)
 	free(out);
 }
 
+/* The left side made ready in parts, and then used: the same bits. */
+static void
+test_left(const struct products *t)
+{
+	static const struct shape shapes[] = { { 1, 5, 7 }, { 32, 768, 100 },
+		{ 57, 1100, 33 }, { 130, 300, 800 } };
+	size_t differ = 0;
+
+	for (size_t i = 0; i < sizeof(shapes) / sizeof(*shapes); i++) {
+		struct shape s = shapes[i];
+		float *x = matrix(s.M, s.K, 1), *bias = random_floats(s.N);
+		float *w = random_floats(s.K * s.N);
+		float *packed = floats(t->k->packed_size(s.K, s.N));
+		float *left = floats(t->k->left_size(s.M, s.K));
+		float *out[2] = { floats(s.M * s.N), floats(s.M * s.N) };
+
+		t->k->pack(packed, w, s.K, s.N);
+		t->k->product(out[0], s.N, x, s.K + GAP, NULL, packed, bias,
+		    OPS_SET, s.M, s.K, s.N);
+		for (size_t r = 0; r < s.M; r += 20)
+			t->k->left_rows(left, x, s.K + GAP, r,
+			    r + 20 < s.M ? r + 20 : s.M, s.M, s.K);
+		t->k->product(out[1], s.N, NULL, 0, left, packed, bias, OPS_SET,
+		    s.M, s.K, s.N);
+		differ += memcmp(out[0], out[1], s.M * s.N * sizeof(*w)) != 0;
+		free(x);
+		free(bias);
+		free(w);
+		free(packed);
+		free(left);
+		free(out[0]);
+		free(out[1]);
+	}
+	ok(differ == 0, "%s: left sides made ready: %zu differ", t->name,
+	    differ);
+}
+
 /* A number that is none spoils its row, and no other. */
 static void
 test_infinite(const struct products *t)
@@ -252,7 +289,8 @@ test_infinite(const struct products *t)
 	t->k->pack(packed, w, K, N);
 	for (size_t i = 0; i < 2; i++) {
 		x[K + 290] = bad[i];
-		t->k->product(out, N, x, K, packed, bias, OPS_SET, M, K, N);
+		t->k->product(
+		    out, N, x, K, NULL, packed, bias, OPS_SET, M, K, N);
 		for (size_t n = 0; n < N; n++)
 			wrong += !isfinite(out[n]) || isfinite(out[N + n]) ||
 				 !isfinite(out[2 * N + n]);
@@ -291,7 +329,7 @@ test_same(const struct products *t)
 		out[i] = floats(M * N);
 		kernels[i]->pack(packed, w, K, N);
 		kernels[i]->product(
-		    out[i], N, x, K, packed, bias, OPS_SET, M, K, N);
+		    out[i], N, x, K, NULL, packed, bias, OPS_SET, M, K, N);
 		free(packed);
 	}
 	for (size_t i = 0; i < M * N; i++)
@@ -429,7 +467,7 @@ test_openblas(const struct ops_kernels *t)
 	blas = floats(M * N);
 	packed = floats(K * N);
 	t->f32.pack(packed, w, K, N);
-	t->f32.product(out, N, x, K, packed, zero, OPS_SET, M, K, N);
+	t->f32.product(out, N, x, K, NULL, packed, zero, OPS_SET, M, K, N);
 	sgemm(ROW_MAJOR, PLAIN, PLAIN, M, N, K, 1, x, K, w, N, 0, blas, N);
 	for (size_t i = 0; i < M * N; i++)
 		worst = fmax(worst, fabs((double)out[i] - (double)blas[i]));
@@ -447,6 +485,7 @@ main(void)
 {
 	each_products(test_product);
 	each_products(test_invariance);
+	each_products(test_left);
 	each_products(test_infinite);
 	each_products(test_same);
 	each_products(test_training);

@@ -51,6 +51,8 @@ const struct ops_dots TABLE = {
 		.packed_size = bf16_packed_size,
 		.pack = bf16_pack,
 		.product = bf16_product,
+		.left_size = bf16_left_size,
+		.left_rows = bf16_left_rows,
 		.linear = bf16_linear,
 		.linear_input = bf16_linear_input,
 		.linear_weight = bf16_linear_weight,
@@ -60,5 +62,7 @@ const struct ops_dots TABLE = {
 		.packed_size = int8_packed_size,
 		.pack = int8_pack,
 		.product = int8_product,
+		.left_size = int8_left_size,
+		.left_rows = int8_left_rows,
 	},
 };

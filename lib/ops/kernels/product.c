@@ -74,6 +74,13 @@ KIND(count)(size_t K)
 	return (K + KIND(PER_WORD) - 1) / KIND(PER_WORD);
 }
 
+/* Blocks of k. */
+static size_t
+KIND(blocks)(size_t K)
+{
+	return (KIND(count)(K) + BLOCK_K - 1) / BLOCK_K;
+}
+
 static size_t
 KIND(packed_size)(size_t K, size_t N)
 {
@@ -96,13 +103,13 @@ KIND(finish)(float *out, size_t out_stride, const float *part,
 }
 
 /*
- * Multiplies the rows with so many panels. t is filled for the first tile but
- * for left, scale, start and next; next is the panel that will be wanted after
- * the last.
+ * Multiplies the rows at left, divided as g is, with so many panels. t is
+ * filled for the first tile but for left, scale, start and next; next is the
+ * panel that will be wanted after the last.
  */
 static void
-KIND(rows_multiply)(
-    const struct rows *g, struct tile t, size_t panels, const float *next)
+KIND(rows_multiply)(const struct rows *g, const struct rows *left,
+    struct tile t, size_t panels, const float *next)
 {
 	size_t step = g->tiles == 1 ? KIND(tiles)[g->count[0]].panels : 1;
 	float *out = t.out;
@@ -111,9 +118,9 @@ KIND(rows_multiply)(
 		size_t n = p + step <= panels ? step : 1;
 		const float *ahead = t.right + n * t.right_panel;
 
-		t.left = g->left;
-		t.scale = g->scale;
-		t.start = g->start;
+		t.left = left->left;
+		t.scale = left->scale;
+		t.start = left->start;
 		t.out = out + p * PANEL;
 		p += n;
 		if (p == panels)
@@ -134,13 +141,27 @@ KIND(rows_multiply)(
 	}
 }
 
+/* One block of k of the rows of x, n words from word k on. */
+static void
+KIND(rows_fill)(struct rows *g, const float *x, size_t x_stride, size_t K,
+    size_t k, size_t n, size_t first, size_t end)
+{
+	size_t at = k * KIND(PER_WORD);
+
+	for (size_t r = first; r < end; r++)
+		KIND(row)
+	(g, r, x + r * x_stride + at, num_min(n * KIND(PER_WORD), K - at));
+}
+
 /*
  * part (M, N) = x (M, K) times the panels at packed, N <= BLOCK_N. The left
- * side is there already where held is set, which needs K to be one block.
+ * side is at ready, a block each, or where that is NULL made in g; there it is
+ * already where held is set, which needs K to be one block.
  */
 static void
-KIND(product_rows)(float *part, struct rows *g, const float *x, size_t x_stride,
-    const float *packed, size_t K, size_t N, bool held)
+KIND(product_rows)(float *part, struct rows *g, const struct rows *ready,
+    const float *x, size_t x_stride, const float *packed, size_t K, size_t N,
+    bool held)
 {
 	size_t words = KIND(count)(K);
 	struct tile t = {
@@ -151,27 +172,54 @@ KIND(product_rows)(float *part, struct rows *g, const float *x, size_t x_stride,
 	};
 
 	for (size_t k = 0; k < words; k += t.k) {
-		size_t at = k * KIND(PER_WORD);
 		const float *next;
 
 		t.k = num_min(BLOCK_K, words - k);
 		t.right = packed + k * PANEL;
 		next = k + t.k < words ? t.right + t.k * PANEL : packed;
-		for (size_t r = 0; !held && r < g->M; r++)
-			KIND(row)
-		(g, r, x + r * x_stride + at,
-		    num_min(t.k * KIND(PER_WORD), K - at));
-		KIND(rows_multiply)(g, t, (N + PANEL - 1) / PANEL, next);
+		if (!ready && !held)
+			KIND(rows_fill)(g, x, x_stride, K, k, t.k, 0, g->M);
+		KIND(rows_multiply)
+		(g, ready ? ready++ : g, t, (N + PANEL - 1) / PANEL, next);
 		t.mode = TILE_ADD;
 	}
 }
 
+/* A left side has, for each group of rows, all blocks. */
+static size_t
+KIND(left_size)(size_t M, size_t K)
+{
+	size_t tiles = (M + ROWS - 1) / ROWS;
+	size_t groups = (tiles + GROUP - 1) / GROUP;
+
+	return groups * KIND(blocks)(K) * sizeof(struct rows) / sizeof(float);
+}
+
+static void
+KIND(left_rows)(void *to, const float *x, size_t x_stride, size_t first,
+    size_t end, size_t M, size_t K)
+{
+	struct rows *left = to, g;
+
+	for (size_t i = 0; i < M; i += g.M, left += KIND(blocks)(K)) {
+		size_t from = first > i ? first - i : 0, words = KIND(count)(K);
+
+		rows_take(&g, M - i);
+		for (size_t k = 0; end > i && k < words; k += BLOCK_K)
+			KIND(rows_fill)
+		(left + k / BLOCK_K, x + i * x_stride, x_stride, K, k,
+		    num_min(BLOCK_K, words - k), from, num_min(g.M, end - i));
+	}
+}
+
+/* Of x, or where left is not NULL, of the left side made ready there. */
 static void
 KIND(product)(float *out, size_t out_stride, const float *x, size_t x_stride,
-    const float *packed, const float *bias, enum ops_after after, size_t M,
-    size_t K, size_t N)
+    const void *left, const float *packed, const float *bias,
+    enum ops_after after, size_t M, size_t K, size_t N)
 {
 	_Alignas(64) float part[BLOCK_M * BLOCK_N];
+	const struct rows *ready = left;
 	size_t words = KIND(count)(K);
 	struct rows g;
 
@@ -185,12 +233,13 @@ KIND(product)(float *out, size_t out_stride, const float *x, size_t x_stride,
 				: NULL;
 
 			KIND(product_rows)
-			(part, &g, x + i * x_stride, x_stride,
-			    packed + j * words, K, n,
+			(part, &g, ready, ready ? NULL : x + i * x_stride,
+			    x_stride, packed + j * words, K, n,
 			    j > 0 && words <= BLOCK_K);
 			KIND(finish)
 			(out + i * out_stride + j, out_stride, part, scale,
 			    bias + j, after, g.M, n);
 		}
+		ready = ready ? ready + KIND(blocks)(K) : NULL;
 	}
 }
