@@ -186,15 +186,14 @@ old" 'kill -9 leaves a temporary file'
 fails 0 '' 'the next run' $P -o "$T/d/old" "$T/hid"
 is "$(state)" "$was" 'replaces it'
 for ((i = 0; i < 40; i++)); do cat "$T/hid"; done >"$T/mapped"
-$R -q -o "$T/x" --epochs 10000 --lr 1e-9 "$T/mapped" 2>"$T/err" &
-for ((i = 0; i < 500; i++)); do
-	grep -q "$T/mapped" /proc/$!/maps && break
+$R -o "$T/x" --epochs 10000 --lr 1e-9 "$T/mapped" 2>"$T/err" &
+for ((i = 0; i < 3000; i++)); do
+	grep -q 'epoch 1:' "$T/err" && break
 	sleep 0.01
 done
-sleep 0.2
 truncate -s 0 "$T/mapped"
 wait $!
-is "$? $(cat "$T/err")" "1 $R: a file was cut short while in use" \
+is "$? $(tail -n 1 "$T/err")" "1 $R: a file was cut short while in use" \
     'a file cut short while it is mapped'
 is "$(find "$T" -name '*.tmp' | wc -l)" 0 'no temporary file is left'
 

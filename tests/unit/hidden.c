@@ -1,9 +1,10 @@
 /*
  * `hidden STREAM FLOAT32 FLOAT64 ATOL`: the states of a stream against those
  * of PyTorch, a JSON array of vectors a line, in both precisions. Within ATOL
- * + 1e-5 |b| of float64 everywhere, and of float32 wherever PyTorch's is the
- * closer to float64; the root mean square error no more than twice PyTorch's.
- * Without arguments it only says that there is nothing to compare.
+ * + 1e-5 |b| of float64 everywhere, and of float32 wherever PyTorch's own is
+ * within a third of that (how good it is depends on the processor); the root
+ * mean square error no more than twice PyTorch's. Without arguments it only
+ * says that there is nothing to compare.
  */
 #include <jansson.h>
 #include <math.h>
@@ -18,7 +19,7 @@ struct error {
 	double ours, theirs;	 /* sums of squares against float64 */
 	size_t n;
 	size_t over;  /* values out of tolerance of float32 … */
-	size_t fault; /* … and farther from float64 than that is */
+	size_t fault; /* … where that is close to float64 */
 };
 
 static json_t *
@@ -49,11 +50,12 @@ compare(struct error *e, const struct record *r, size_t C, const json_t *f32,
 		       b = value(f64, i / C, i % C);
 		double off32 = fabs(ours - a) / (atol + 1e-5 * fabs(a));
 		double off64 = fabs(ours - b) / (atol + 1e-5 * fabs(b));
+		double theirs = fabs(a - b) / (atol + 1e-5 * fabs(b));
 
 		e->worst32 = fmax(e->worst32, off32);
 		e->worst64 = fmax(e->worst64, off64);
 		e->over += off32 > 1;
-		e->fault += off32 > 1 && fabs(ours - b) > fabs(a - b);
+		e->fault += off32 > 1 && theirs < 1. / 3;
 		e->ours += (ours - b) * (ours - b);
 		e->theirs += (a - b) * (a - b);
 	}
@@ -94,7 +96,7 @@ main(int argc, char **argv)
 	ok(e.worst64 <= 1, "%.3f of the tolerance from float64", e.worst64);
 	ok(e.worst32 <= 2 && e.fault == 0,
 	    "%.3f of the tolerance from float32, %zu values over, %zu of them "
-	    "farther from float64",
+	    "where that is close to float64",
 	    e.worst32, e.over, e.fault);
 	ok(e.ours <= 4 * e.theirs,
 	    "root mean square error %.2e, PyTorch's %.2e",
