@@ -6,24 +6,11 @@
 
 #include "checkpoint/checkpoint.h"
 #include "gpt2/forward.h"
+#include "gpt2/matrix.h"
 #include "gpt2/model.h"
 #include "sys/num.h"
 #include "sys/team.h"
 #include "sys/why.h"
-
-enum {
-	WIDTH_LEAST = 64, /* columns of a slice */
-	WIDTH_MOST = 768,
-	ROWS_LEAST = 8 /* to make ready for all slices at once */
-};
-
-/* w (K, N) and its bias (N), packed in slices of columns. */
-struct matrix {
-	size_t K, N, width;
-	size_t stride; /* floats from slice to slice */
-	float *packed;
-	float *bias;
-};
 
 enum { MATRICES = 4, QKV = 0, PROJ, FC, MLP }; /* of a block */
 
@@ -64,37 +51,6 @@ keeps_half(const struct gpt2_decoder *d)
 
 /* ---- loading ---- */
 
-static size_t
-slices(const struct matrix *m)
-{
-	return (m->N + m->width - 1) / m->width;
-}
-
-/* Two slices for each thread, or more where they would be wider than that. */
-static size_t
-slice_width(size_t N, size_t threads)
-{
-	size_t n = 2 * threads;
-
-	n *= (N + n * WIDTH_MOST - 1) / (n * WIDTH_MOST);
-	return num_round((N + n - 1) / n, WIDTH_LEAST);
-}
-
-/* Returns the floats that it takes, packed; -1 where there is no memory. */
-static ptrdiff_t
-matrix_open(const struct gpt2_decoder *d, struct matrix *m, size_t K, size_t N,
-    char *why)
-{
-	m->K = K;
-	m->N = N;
-	m->width = slice_width(N, team_size(d->team));
-	m->stride = num_round(ops_packed_size(d->precision, K, m->width), 16);
-	if ((m->bias = gpt2_floats(N, why)) == NULL)
-		return -1;
-	memset(m->bias, 0, N * sizeof(float));
-	return (ptrdiff_t)(slices(m) * m->stride);
-}
-
 /* The tensors of a block that matrix i is made of. */
 static const size_t weight_of[MATRICES] = { [QKV] = ATTN_WEIGHT,
 	[PROJ] = ATTN_PROJ_WEIGHT,
@@ -114,8 +70,8 @@ layer_open(const struct gpt2_decoder *d, size_t l, char *why)
 	for (size_t i = 0; i < MATRICES; i++) {
 		struct gpt2_tensor t =
 		    gpt2_block_tensor(&d->shape, l, weight_of[i]);
-		ptrdiff_t n =
-		    matrix_open(d, &layer->matrices[i], t.rows, t.cols, why);
+		ptrdiff_t n = matrix_open(&layer->matrices[i], t.rows, t.cols,
+		    d->precision, team_size(d->team), why);
 
 		if (n < 0)
 			return -1;
@@ -152,7 +108,8 @@ open_memory(struct gpt2_decoder *d, char *why)
 		if (layer_open(d, l, why) < 0)
 			return -1;
 	}
-	n = matrix_open(d, &d->logits, C, d->V, why);
+	n = matrix_open(
+	    &d->logits, C, d->V, d->precision, team_size(d->team), why);
 	if (n < 0 || (d->logits.packed = gpt2_floats((size_t)n, why)) == NULL)
 		return -1;
 	return 0;
@@ -165,19 +122,6 @@ struct load {
 	float **whole, **slice; /* (workers) a matrix, a slice of it */
 	char (*whys)[WHYSZ];	/* (layers) "" where all went well */
 };
-
-/* The columns of w (K, N) from j on as slice j / width. */
-static void
-pack_slice(const struct gpt2_decoder *d, const struct matrix *m, size_t j,
-    const float *w, float *slice)
-{
-	size_t n = num_min(m->width, m->N - j);
-
-	for (size_t k = 0; k < m->K; k++)
-		memcpy(slice + k * n, w + k * m->N + j, n * sizeof(float));
-	ops_pack(
-	    m->packed + j / m->width * m->stride, slice, d->precision, m->K, n);
-}
 
 static int
 load_vector(const struct load *l, float *out, struct gpt2_tensor t, char *why)
@@ -195,8 +139,7 @@ load_matrix(const struct load *l, struct matrix *m, size_t layer, size_t i,
 	if (checkpoint_read(l->checkpoint, w.name, w.rows, w.cols, whole, why) <
 	    0)
 		return -1;
-	for (size_t j = 0; j < m->N; j += m->width)
-		pack_slice(l->d, m, j, whole, l->slice[worker]);
+	matrix_pack_all(m, whole, l->slice[worker], l->d->precision);
 	return load_vector(
 	    l, m->bias, gpt2_block_tensor(&l->d->shape, layer, i + 1), why);
 }
@@ -231,7 +174,7 @@ load_logits(void *arg, size_t i, size_t worker)
 {
 	const struct load *l = arg;
 	const struct matrix *m = &l->d->logits;
-	size_t j = i * m->width, n = num_min(m->width, m->N - j);
+	size_t j = i * m->width, n = matrix_columns(m, i);
 	float *slice = l->slice[worker];
 
 	for (size_t v = 0; v < n; v++) {
@@ -240,7 +183,7 @@ load_logits(void *arg, size_t i, size_t worker)
 		for (size_t k = 0; k < m->K; k++)
 			slice[k * n + v] = row[k];
 	}
-	ops_pack(m->packed + i * m->stride, slice, l->d->precision, m->K, n);
+	matrix_pack(m, i, slice, l->d->precision);
 }
 
 static int
@@ -251,7 +194,7 @@ load_all(struct load *l, char *why)
 
 	for (size_t i = 0; i < team_size(d->team); i++) {
 		l->whole[i] = gpt2_floats(4 * C * C, why);
-		l->slice[i] = gpt2_floats(4 * C * WIDTH_MOST, why);
+		l->slice[i] = gpt2_floats(4 * C * MATRIX_COLUMNS, why);
 		if (l->whole[i] == NULL || l->slice[i] == NULL)
 			return -1;
 	}
@@ -269,7 +212,7 @@ load_all(struct load *l, char *why)
 		if (l->whys[i][0] != '\0')
 			return why_set(why, "%s", l->whys[i]);
 	}
-	team_each(d->team, slices(&d->logits), load_logits, l);
+	team_each(d->team, matrix_slices(&d->logits), load_logits, l);
 	return 0;
 }
 
@@ -392,77 +335,15 @@ make_room(struct gpt2_decoder *d, size_t M, size_t R, size_t B, char *why)
 	return 0;
 }
 
-/*
- * out (M, N) = x m, in slices, or with x normalised first. Where there are some
- * rows, all threads make them ready, else each slice does it for itself.
- */
-struct work {
-	struct gpt2_decoder *d;
-	const struct matrix *m;
-	float *out;
-	const float *x;
-	const float *norm; /* (2, C) or NULL */
-	enum ops_after after;
-	size_t M;
-	size_t part; /* rows that a thread makes ready; 0: none */
-};
-
-/* Rows first ... end - 1 of x, or of its norm, which goes to y. */
-static const float *
-norm_rows(const struct work *w, size_t first, size_t end)
-{
-	size_t at = first * w->m->K;
-
-	if (w->norm == NULL)
-		return w->x;
-	ops_norm(w->d->y + at, NULL, NULL, w->x + at, w->norm,
-	    w->norm + w->m->K, w->d->shape.epsilon, end - first, w->m->K);
-	return w->d->y;
-}
-
-static void
-make_ready(void *arg, size_t i, size_t worker)
-{
-	const struct work *w = arg;
-	size_t first = i * w->part, end = num_min(first + w->part, w->M);
-
-	(void)worker;
-	if (first < end)
-		ops_left(w->d->left, norm_rows(w, first, end), w->m->K,
-		    w->d->precision, first, end, w->M, w->m->K);
-}
-
-static void
-multiply_slice(void *arg, size_t i, size_t worker)
-{
-	const struct work *w = arg;
-	const struct matrix *m = w->m;
-	size_t j = i * m->width, n = num_min(m->width, m->N - j);
-	const float *packed = m->packed + i * m->stride;
-
-	(void)worker;
-	if (w->part > 0)
-		ops_product_left(w->out + j, m->N, w->d->left, packed,
-		    m->bias + j, w->d->precision, w->after, w->M, m->K, n);
-	else
-		ops_product(w->out + j, m->N, w->x, m->K, packed, m->bias + j,
-		    w->d->precision, w->after, w->M, m->K, n);
-}
-
+/* out (M, N) = x m, or where norm (2, C) is given, of x normalised. */
 static void
 multiply(struct gpt2_decoder *d, float *out, const float *x, const float *norm,
     const struct matrix *m, enum ops_after after, size_t M)
 {
-	struct work w = { d, m, out, x, norm, after, M, 0 };
-	size_t threads = team_size(d->team);
+	struct matrix_worker worker = { d->team, d->precision, d->left };
+	struct matrix_norm n = { norm, d->y, d->shape.epsilon };
 
-	if (M >= ROWS_LEAST) {
-		w.part = (M + threads - 1) / threads;
-		team_each(d->team, threads, make_ready, &w);
-	} else {
-		w.x = norm_rows(&w, 0, M);
-	}
-	team_each(d->team, slices(m), multiply_slice, &w);
+	matrix_multiply(&worker, out, x, norm ? &n : NULL, m, after, M);
 }
 
 /* Attention of all turns in one layer; a task is some heads of a turn. */
