@@ -175,6 +175,15 @@ want=$(train "$T/two")
 for j in 1 2 4 2; do
 	is "$(train -j $j "$T/two")" "$want" "-j $j: the same head"
 done
+# Batches that are divided among four threads: each has at least 64 tokens.
+$H -o "$T/x" --epochs 1 --batch 120 "$T/two" 2>"$T/log"
+is "$(awk '$3 == "train:" || /records,/ { print ($5 > 4 * 64) }' "$T/log")" 1 \
+    'tokens for four threads'
+wide=$(train --batch 120 -j 1 "$T/two")
+for j in 2 3 4; do
+	is "$(train --batch 120 -j $j "$T/two")" "$wide" \
+	    "-j $j, large batches: the same head"
+done
 is "$(train --seed 1 "$T/two")" "$want" 'the seed is 1'
 is "$([ "$(train --seed 2 "$T/two")" != "$want" ] && echo other)" other \
     'another seed, another head'
