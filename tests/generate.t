@@ -89,6 +89,19 @@ is "$(printf '\n\n' | bpe-encode | $G --choice ' a=x' --choice ' b=y' --prior ''
     'after the prior itself all are alike'
 
 # ---- precision ----
+# Many prompts' rows are made ready for all threads, one prompt's are not.
+for ((i = 0; i < 4; i++)); do cat "$T/tok"; done >"$T/many"
+head -n 1 "$T/text" | bpe-encode >"$T/one"
+for p in f32 bf16 int8; do
+	for t in many one; do
+		$G --precision $p -n 30 --temperature 1 "$T/$t" | bpe-decode |
+			head -n 1
+		$G --precision $p --choice ' great' --choice ' really awful' \
+		    --all "$T/$t" | sed -n 2p
+	done >"$T/both"
+	is "$(head -n 2 "$T/both")" "$(tail -n 2 "$T/both")" \
+	    "$p: alone and among others"
+done
 for p in bf16 int8; do
 	is "$($G --precision $p -j 1 "$T/tok" | sum)" \
 	    "$($G --precision $p "$T/tok" | sum)" "$p: any number of threads"
