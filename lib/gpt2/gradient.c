@@ -130,11 +130,13 @@ lay_out(struct gpt2_gradient *g, struct pool *p)
 	g->dpooled = take(p, M * C);
 	g->dln_f = take(p, M * C);
 	g->logits = take(p, M * g->top.K);
-	g->scratch = take(p, team_size(g->team) * 3 * g->longest);
 	g->zeros = take(p, C);
 }
 
-/* Tokens that a wave may have, so that its memory stays within bounds. */
+/*
+ * Tokens that a wave may have, so that its memory stays within bounds: the
+ * same with any number of threads, since gradients are summed wave by wave.
+ */
 static size_t
 wave_tokens(struct gpt2_gradient *g)
 {
@@ -164,11 +166,14 @@ gpt2_gradient_open(
 		g->tokens = wave_tokens(g);
 		lay_out(g, &p);
 		g->memory = p.memory = gpt2_floats(p.used, why);
+		g->scratch =
+		    gpt2_floats(team_size(team) * 3 * num_max(longest, 1), why);
 		g->starts = calloc(g->tokens + 1, sizeof(*g->starts));
 		g->losses = calloc(g->tokens, sizeof(*g->losses));
 		g->chunks = calloc(team_size(team), sizeof(*g->chunks));
 	}
-	if (!g->memory || !g->starts || !g->losses || !g->chunks) {
+	if (!g->memory || !g->scratch || !g->starts || !g->losses ||
+	    !g->chunks) {
 		why_memory(why);
 		gpt2_gradient_free(g);
 		return NULL;
@@ -186,6 +191,7 @@ gpt2_gradient_free(struct gpt2_gradient *g)
 		return;
 	free(g->tapes);
 	free(g->memory);
+	free(g->scratch);
 	free(g->starts);
 	free(g->losses);
 	free(g->chunks);
