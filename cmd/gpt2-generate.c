@@ -285,7 +285,7 @@ is_full(const struct generate *g, size_t bytes, size_t n)
 
 	return g->group.B == GROUP_MOST ||
 	       (g->group.B > 0 &&
-		   bytes + gpt2_group_bytes(g->group.decoder, room) >
+		   bytes + gpt2_decoder_cache(g->group.decoder, room) >
 		       GROUP_BYTES);
 }
 
@@ -424,7 +424,7 @@ run(struct generate *g, char *why)
 			bytes = 0;
 		}
 		add_prompt(g, &r);
-		bytes += gpt2_group_bytes(
+		bytes += gpt2_decoder_cache(
 		    g->group.decoder, g->group.prompts[g->group.B - 1].room);
 	}
 	run_group(g);

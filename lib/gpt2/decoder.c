@@ -96,13 +96,12 @@ open_memory(struct gpt2_decoder *d, char *why)
 	d->wpe = gpt2_floats(d->n_positions * C, why);
 	d->norm_f = gpt2_floats(2 * C, why);
 	d->scores = gpt2_floats(team_size(d->team) * d->n_positions, why);
-	d->keys = gpt2_floats(
-	    keeps_half(d)
-		? team_size(d->team) * d->n_positions * 2 * C / d->shape.H
-		: 1,
-	    why);
+	if (keeps_half(d))
+		d->keys = gpt2_floats(
+		    team_size(d->team) * d->n_positions * 2 * C / d->shape.H,
+		    why);
 	if (!d->layers || !d->wte || !d->wpe || !d->norm_f || !d->scores ||
-	    !d->keys)
+	    (keeps_half(d) && !d->keys))
 		return -1;
 	for (size_t l = 0; l < d->shape.L; l++) {
 		if (layer_open(d, l, why) < 0)

@@ -30,7 +30,8 @@ size_t gpt2_decoder_cache(const struct gpt2_decoder *, size_t room);
 struct gpt2_sequence {
 	/*
 	 * (L, H, room, 2D): keys with their values, float32, or where the
-	 * products are of less, float16: half of what a step has to read.
+	 * products are of less, float16: half of what a step has to read, but
+	 * 65,504 is the largest number.
 	 */
 	void *cache;
 	size_t room;   /* tokens that fit, at most n_positions */

@@ -27,12 +27,6 @@ gpt2_group_clear(struct gpt2_group *g)
 	g->B = 0;
 }
 
-size_t
-gpt2_group_bytes(const struct gpt2_decoder *d, size_t room)
-{
-	return gpt2_decoder_cache(d, room);
-}
-
 int
 gpt2_group_add(struct gpt2_group *g, const uint32_t *tokens, size_t n,
     size_t room, char *why)

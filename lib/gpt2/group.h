@@ -39,9 +39,6 @@ void gpt2_group_clear(struct gpt2_group *);
 int gpt2_group_add(struct gpt2_group *, const uint32_t *tokens, size_t n,
     size_t room, char *why);
 
-/* Bytes that a prompt with that room takes. */
-size_t gpt2_group_bytes(const struct gpt2_decoder *, size_t room);
-
 /*
  * Runs, for each prompt with its mark, the tokens that have not been run yet,
  * of which it needs one: its row of the logits is then that of what follows
