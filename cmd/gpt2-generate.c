@@ -494,6 +494,7 @@ main(int argc, char **argv)
 	choices_close(&g.choices);
 	stream_writer_free(g.continuing.out);
 	stream_reader_free(g.in);
+	gpt2_group_free(&g.group);
 	gpt2_decoder_free(g.group.decoder);
 	sampler_free(g.continuing.sampler);
 	team_free(g.team);

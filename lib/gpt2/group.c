@@ -17,14 +17,18 @@ enum {
 void
 gpt2_group_clear(struct gpt2_group *g)
 {
-	for (size_t b = 0; b < g->B; b++) {
+	for (size_t b = 0; b < g->B; b++)
 		free(g->prompts[b].tokens);
-		free(g->prompts[b].sequence.cache);
-	}
-	free(g->logits);
-	g->logits = NULL;
-	g->rows = 0;
 	g->B = 0;
+}
+
+void
+gpt2_group_free(struct gpt2_group *g)
+{
+	gpt2_group_clear(g);
+	free(g->logits);
+	free(g->caches);
+	*g = (struct gpt2_group){ .decoder = g->decoder, .V = g->V };
 }
 
 int
@@ -35,15 +39,45 @@ gpt2_group_add(struct gpt2_group *g, const uint32_t *tokens, size_t n,
 
 	*p = (struct gpt2_prompt){ .room = room, .n = n, .length = n };
 	p->sequence.room = room;
-	p->sequence.cache = gpt2_floats(
-	    (gpt2_decoder_cache(g->decoder, room) + 3) / sizeof(float), why);
-	p->tokens = calloc(room, sizeof(*p->tokens));
-	g->B++;
-	if (p->tokens == NULL || p->sequence.cache == NULL) {
+	if ((p->tokens = calloc(room, sizeof(*p->tokens))) == NULL) {
 		why_memory(why);
 		return -1;
 	}
+	g->B++;
 	memcpy(p->tokens, tokens, n * sizeof(*tokens));
+	return 0;
+}
+
+/* Floats of a prompt's cache, to whole lines. */
+static size_t
+cache_floats(const struct gpt2_group *g, size_t b)
+{
+	size_t bytes = gpt2_decoder_cache(g->decoder, g->prompts[b].room);
+
+	return num_round(bytes, 64) / sizeof(float);
+}
+
+/* Gives all sequences their caches, in one allocation. */
+static int
+make_caches(struct gpt2_group *g, char *why)
+{
+	size_t floats = 0;
+	float *at;
+
+	for (size_t b = 0; b < g->B; b++)
+		floats += cache_floats(g, b);
+	if (floats > g->floats) {
+		free(g->caches);
+		g->floats = 0;
+		if ((g->caches = gpt2_floats(floats, why)) == NULL)
+			return -1;
+		g->floats = floats;
+	}
+	at = g->caches;
+	for (size_t b = 0; b < g->B; b++) {
+		g->prompts[b].sequence.cache = at;
+		at += cache_floats(g, b);
+	}
 	return 0;
 }
 
@@ -89,6 +123,9 @@ gpt2_group_run(struct gpt2_group *g, const bool *marks, char *why)
 	size_t row = 0;
 
 	if (make_rows(g, g->B, why) < 0)
+		return -1;
+	if (g->B > 0 && !g->prompts[0].sequence.cache &&
+	    make_caches(g, why) < 0)
 		return -1;
 	for (size_t b = 0; b < g->B;) {
 		size_t list[GROUP_MOST], n = 0, tokens = 0;

@@ -27,14 +27,22 @@ struct gpt2_group {
 	size_t B;
 	float *logits; /* (rows, V) */
 	size_t rows;   /* for which there is memory */
+	float *caches; /* of all sequences, one after the other */
+	size_t floats; /* for which there is memory */
 };
 
-/* Empties the group and releases its memory; zeros are an empty group. */
+/*
+ * Empties the group; zeros are an empty one. Its memory is for the next
+ * prompts: to be touched for the first time is what costs most of it.
+ */
 void gpt2_group_clear(struct gpt2_group *);
 
+/* Empties it and releases its memory, not the decoder. */
+void gpt2_group_free(struct gpt2_group *);
+
 /*
- * Adds a prompt of n tokens, 1 at least, with room for so many in all. -1: no
- * memory.
+ * Adds a prompt of n tokens, 1 at least, with room for so many in all, to a
+ * group that has not been run since it was empty. -1: no memory.
  */
 int gpt2_group_add(struct gpt2_group *, const uint32_t *tokens, size_t n,
     size_t room, char *why);

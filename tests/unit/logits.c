@@ -72,6 +72,7 @@ main(int argc, char **argv)
 	ok(worst <= atof(argv[4]) && fgetc(want) == EOF,
 	    "%zu rows of %zu logits, %.2e off at most",
 	    stream_cache_count(cache), g.V, worst);
+	gpt2_group_free(&g);
 	gpt2_decoder_free(g.decoder);
 	checkpoint_free(checkpoint);
 	stream_cache_free(cache);
