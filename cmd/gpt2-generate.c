@@ -204,8 +204,10 @@ open_model(struct generate *g)
 	g->n_positions = c->n_positions;
 	g->group.V = c->vocab_size;
 	if ((g->team = team_open(g->cli.jobs, why)) == NULL ||
-	    (g->continuing.sampler = sampler_open(c->vocab_size, why)) == NULL)
+	    (g->continuing.sampler = sampler_open(
+		 c->vocab_size, team_size(g->team), why)) == NULL)
 		cli_die(why);
+	g->continuing.team = g->team;
 	g->group.decoder =
 	    gpt2_decoder_open(checkpoint, g->precision, g->team, why);
 	if (g->group.decoder == NULL)

@@ -10,6 +10,7 @@
 #include "stream/stream.h"
 #include "sys/buffer.h"
 #include "sys/file.h"
+#include "sys/team.h"
 
 /* A prompt and its continuation on their way out. */
 struct text {
@@ -113,13 +114,33 @@ is_stopped(const struct continuing *c, struct text *t, uint32_t token)
 	return false;
 }
 
-/* Chooses the next token, from its logits (V), and whether it is the last. */
+/* The group at work; the next tokens are chosen by all threads. */
+struct run {
+	struct continuing *c;
+	struct gpt2_group *group;
+	struct text texts[GROUP_MOST];
+	bool marks[GROUP_MOST];	     /* those that have not ended */
+	uint32_t chosen[GROUP_MOST]; /* for these */
+};
+
 static void
-add_token(struct continuing *c, struct text *t, float *logits)
+choose(void *arg, size_t b, size_t worker)
+{
+	struct run *run = arg;
+	const struct text *t = &run->texts[b];
+	const float *logits =
+	    run->group->logits + t->prompt->row * run->group->V;
+
+	if (run->marks[b])
+		run->chosen[b] = sample_token(run->c->sampler, worker, logits,
+		    &run->c->sample, t->item->number, t->prompt->length);
+}
+
+/* Adds what was chosen, and finds whether it is the last. */
+static void
+add_token(struct continuing *c, struct text *t, uint32_t token)
 {
 	struct gpt2_prompt *p = t->prompt;
-	uint32_t token = sample_token(
-	    c->sampler, logits, &c->sample, t->item->number, p->length);
 
 	if (token == bpe_end_of_text(c->bpe)) {
 		t->ended = t->by_itself = true;
@@ -137,29 +158,28 @@ void
 continue_group(
     struct continuing *c, struct gpt2_group *g, const struct prompt_item *items)
 {
-	struct text texts[GROUP_MOST] = { { .item = NULL } };
-	bool marks[GROUP_MOST];
+	struct run run = { .c = c, .group = g };
 	size_t first = 0, running = g->B;
 	char why[WHYSZ];
 
 	for (size_t b = 0; b < g->B; b++) {
-		texts[b].item = &items[b];
-		texts[b].prompt = &g->prompts[b];
-		marks[b] = true;
+		run.texts[b].item = &items[b];
+		run.texts[b].prompt = &g->prompts[b];
+		run.marks[b] = true;
 	}
 	while (running > 0) {
-		if (gpt2_group_run(g, marks, why) < 0)
+		if (gpt2_group_run(g, run.marks, why) < 0)
 			cli_die(why);
+		team_each(c->team, g->B, choose, &run);
 		for (size_t b = 0; b < g->B; b++) {
-			if (!marks[b])
+			if (!run.marks[b])
 				continue;
-			add_token(
-			    c, &texts[b], g->logits + g->prompts[b].row * g->V);
-			marks[b] = !texts[b].ended;
-			running -= !marks[b];
+			add_token(c, &run.texts[b], run.chosen[b]);
+			run.marks[b] = !run.texts[b].ended;
+			running -= !run.marks[b];
 		}
-		write_ready(c, texts, g->B, &first);
+		write_ready(c, run.texts, g->B, &first);
 	}
 	for (size_t b = 0; b < g->B; b++)
-		free(texts[b].bytes.data);
+		free(run.texts[b].bytes.data);
 }

@@ -14,6 +14,7 @@ struct file_out;
 struct progress;
 struct record;
 struct stream_writer;
+struct team;
 
 enum { CONTINUE_STOPS = 64 }; /* texts at most */
 
@@ -26,7 +27,8 @@ struct continuing {
 
 	const struct bpe *bpe;
 	size_t n_positions;
-	struct sampler *sampler;
+	struct team *team;
+	struct sampler *sampler; /* for the team's workers */
 	struct stream_writer *out;
 	const struct file_out *file; /* for messages */
 	struct progress *progress;

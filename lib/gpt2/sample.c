@@ -17,13 +17,14 @@ struct candidate {
 
 struct sampler {
 	size_t V;
-	struct candidate list[]; /* (V) */
+	struct candidate lists[]; /* (workers, V) */
 };
 
 struct sampler *
-sampler_open(size_t V, char *why)
+sampler_open(size_t V, size_t workers, char *why)
 {
-	struct sampler *s = malloc(sizeof(*s) + V * sizeof(s->list[0]));
+	struct sampler *s =
+	    malloc(sizeof(*s) + workers * V * sizeof(s->lists[0]));
 
 	if (s == NULL)
 		return why_memory(why);
@@ -71,9 +72,10 @@ nucleus(const struct candidate *list, size_t n, double top_p)
 }
 
 uint32_t
-sample_token(struct sampler *s, const float *logits,
+sample_token(struct sampler *s, size_t worker, const float *logits,
     const struct sample_options *o, uint64_t record, uint64_t position)
 {
+	struct candidate *list = s->lists + worker * s->V;
 	size_t best = ops_greatest(logits, s->V), n = 0;
 	double most = (double)logits[best], all = 0, u;
 
@@ -84,24 +86,24 @@ sample_token(struct sampler *s, const float *logits,
 
 		/* What is less than 2^-53 of the best cannot come. */
 		if (p > 0x1p-53)
-			s->list[n++] = (struct candidate){ (uint32_t)v, p };
+			list[n++] = (struct candidate){ (uint32_t)v, p };
 	}
 	if (o->top_k > 0 || o->top_p < 1) {
-		qsort(s->list, n, sizeof(s->list[0]), compare);
+		qsort(list, n, sizeof(list[0]), compare);
 		if (o->top_k > 0 && o->top_k < n)
 			n = o->top_k;
 		if (o->top_p < 1)
-			n = nucleus(s->list, n, o->top_p);
+			n = nucleus(list, n, o->top_p);
 	}
 	for (size_t i = 0; i < n; i++)
-		all += s->list[i].p;
+		all += list[i].p;
 	u = uniform(o->seed, record, position) * all;
 	for (size_t i = 0; i + 1 < n; i++) {
-		if (u < s->list[i].p)
-			return s->list[i].token;
-		u -= s->list[i].p;
+		if (u < list[i].p)
+			return list[i].token;
+		u -= list[i].p;
 	}
-	return s->list[n - 1].token;
+	return list[n - 1].token;
 }
 
 double

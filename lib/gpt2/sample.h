@@ -12,17 +12,18 @@ struct sample_options {
 	uint64_t seed;
 };
 
-/* What it works in, for V tokens; NULL: no memory. */
+/* What so many threads work in, for V tokens; NULL: no memory. */
 struct sampler;
-struct sampler *sampler_open(size_t V, char *why);
+struct sampler *sampler_open(size_t V, size_t workers, char *why);
 void sampler_free(struct sampler *);
 
 /*
- * A token by logits (V). Temperature comes first, then top_k, then top_p
- * (Holtzman et al. 2020, section 3.1), each on what the one before has left.
- * The random number is a function of seed, record and position alone.
+ * A token by logits (V), chosen by one of the workers. Temperature comes first,
+ * then top_k, then top_p (Holtzman et al. 2020, section 3.1), each on what the
+ * one before has left. The random number is a function of seed, record and
+ * position alone.
  */
-uint32_t sample_token(struct sampler *, const float *logits,
+uint32_t sample_token(struct sampler *, size_t worker, const float *logits,
     const struct sample_options *, uint64_t record, uint64_t position);
 
 /* log p of a token by logits (V). */
