@@ -15,16 +15,23 @@ float_to_half(float x)
 	return _cvtss_sh(x, _MM_FROUND_TO_NEAREST_INT);
 }
 
+static inline vec
+vec_from_half(const uint16_t *x)
+{
+#ifdef OPS_AVX512
+	return (vec)_mm512_cvtph_ps(_mm256_loadu_si256((const void *)x));
+#else
+	return (vec)_mm256_cvtph_ps(_mm_loadu_si128((const void *)x));
+#endif
+}
+
 static void
 from_half(float *out, const uint16_t *x, size_t n)
 {
 	size_t i = 0;
 
-	for (; i + 8 <= n; i += 8) {
-		__m128i a = _mm_loadu_si128((const __m128i_u *)(x + i));
-
-		_mm256_storeu_ps(out + i, _mm256_cvtph_ps(a));
-	}
+	for (; i + LANES <= n; i += LANES)
+		vec_store(out + i, vec_from_half(x + i));
 	for (; i < n; i++)
 		out[i] = float_from_half(x[i]);
 }
