@@ -121,11 +121,8 @@ static inline veci
 int8_largest(veci a, const float *x, size_t n)
 {
 	veci b = (veci)(n < LANES ? vec_load_part(x, n) : vec_load(x));
-	veci more;
 
-	b &= 0x7fffffff;
-	more = b > a;
-	return (b & more) | (a & ~more);
+	return veci_max(a, b & 0x7fffffff);
 }
 
 /* Bytes of n <= LANES numbers, as they follow in memory. */
@@ -138,59 +135,85 @@ int8_store(void *out, veci x)
 	memcpy(out, &b, sizeof(b));
 }
 
-/* The largest of the lanes' bits, as a number. */
-static inline float
-int8_top(veci top)
+/* The largest over the lanes of each of the LANES vectors, which are lost. */
+static inline veci
+int8_tops(veci a[LANES])
 {
-	int32_t bits = 0;
-	float x;
+	for (int n = LANES; n > 1; n /= 2)
+		for (int i = 0; i < n; i += 2)
+			a[i / 2] = veci_max(
+			    __builtin_shufflevector(a[i], a[i + 1], EVEN),
+			    __builtin_shufflevector(a[i], a[i + 1], ODD));
+	return a[0];
+}
 
-	for (int i = 0; i < LANES; i++)
-		bits = top[i] > bits ? top[i] : bits;
-	memcpy(&x, &bits, sizeof(x));
-	return x;
+/* by and scale for the largest numbers, given by their bits. */
+static inline void
+int8_scales(vec *by, vec *scale, veci top)
+{
+	veci tiny = (vec)top < 1e-30f;
+
+	*by = (vec)((veci)(127.0f / (vec)top) & ~tiny);
+	*scale = (vec)top / 127.0f;
 }
 
 /*
- * A chain of n inputs: its bytes, zeros behind them to a vector's end, its
- * scale, and minus 128 times their sum.
+ * Up to LANES chains of k inputs in all: their bytes, zeros behind them to a
+ * vector's end, their scales, and minus 128 times their sums.
  */
 static inline void
-int8_chain(float *left, const float *x, size_t n, float *scale, int32_t *start)
+int8_chains(
+    float *left, const float *x, size_t k, float *scales, int32_t *starts)
 {
-	veci top = { 0 }, sum = { 0 };
+	enum { CHAIN = int8_CHAIN * int8_PER_WORD };
+	size_t n = (k + CHAIN - 1) / CHAIN;
 	int8_t *bytes = (int8_t *)left;
-	float largest;
-	uint32_t all = 0;
-	vec by;
+	veci top[LANES], start;
+	vec by, scale, sums[LANES];
 
-	for (size_t i = 0; i < n; i += LANES)
-		top = int8_largest(top, x + i, num_min(LANES, n - i));
-	largest = int8_top(top);
-	by = vec_all(largest < 1e-30f ? 0 : 127 / largest);
-	for (size_t i = 0; i < n; i += LANES) {
-		veci q = int8_round(x + i, num_min(LANES, n - i), by);
+	for (size_t c = 0; c < LANES; c++) {
+		size_t end = num_min((c + 1) * CHAIN, k);
 
-		int8_store(bytes + i, q);
-		sum += q;
+		top[c] = (veci){ 0 };
+		sums[c] = vec_all(0);
+		for (size_t i = c * CHAIN; i < end; i += LANES)
+			top[c] = int8_largest(
+			    top[c], x + i, num_min(LANES, end - i));
 	}
-	for (int i = 0; i < LANES; i++)
-		all += (uint32_t)sum[i];
-	*scale = largest / 127;
-	*start = (int32_t)(0 - 128 * all);
+	int8_scales(&by, &scale, int8_tops(top));
+	for (size_t c = 0; c < n; c++) {
+		size_t end = num_min((c + 1) * CHAIN, k);
+		veci sum = { 0 };
+
+		for (size_t i = c * CHAIN; i < end; i += LANES) {
+			veci q = int8_round(
+			    x + i, num_min(LANES, end - i), vec_all(by[c]));
+
+			int8_store(bytes + i, q);
+			sum += q;
+		}
+		sums[c] = __builtin_convertvector(sum, vec);
+	}
+	start = -128 * __builtin_convertvector(vec_sums(sums), veci);
+	memcpy(scales, &scale, n * sizeof(*scales));
+	memcpy(starts, &start, n * sizeof(*starts));
 }
 
 /* Row r of the left side from k inputs. */
 static void
 int8_row(struct rows *g, size_t r, const float *x, size_t k)
 {
-	enum { CHAIN = int8_CHAIN * int8_PER_WORD };
+	enum { INPUTS = LANES * int8_CHAIN * int8_PER_WORD };
 	float *left = g->left + r * LEFT;
+	float *scale = g->scale + r * MOST_CHAINS;
+	int32_t *start = g->start + r * MOST_CHAINS;
 
-	for (size_t i = 0, c = 0; i < k; i += CHAIN, c++)
-		int8_chain(left + i / int8_PER_WORD, x + i,
-		    num_min(CHAIN, k - i), g->scale + r * MOST_CHAINS + c,
-		    g->start + r * MOST_CHAINS + c);
+	for (size_t i = 0; i < k; i += INPUTS) {
+		int8_chains(left + i / int8_PER_WORD, x + i,
+		    num_min(INPUTS, k - i), scale, start);
+		scale += LANES;
+		start += LANES;
+	}
 }
 
 /* by and scale of n <= LANES columns of w (K, n): 127 is the largest. */
@@ -198,13 +221,13 @@ static inline void
 int8_scale(
     vec *by, float *scale, const float *w, size_t stride, size_t K, size_t n)
 {
-	veci top = { 0 }, tiny;
+	veci top = { 0 };
+	vec scales;
 
 	for (size_t k = 0; k < K; k++)
 		top = int8_largest(top, w + k * stride, n);
-	tiny = (vec)top < 1e-30f;
-	*by = (vec)((veci)(127.0f / (vec)top) & ~tiny);
-	vec_store(scale, (vec)top / 127.0f);
+	int8_scales(by, &scales, top);
+	vec_store(scale, scales);
 }
 
 /* A vector of words: rows <= 4 of n <= LANES columns, 128 added. */

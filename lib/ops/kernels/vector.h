@@ -88,6 +88,12 @@ vec_min(vec a, vec b)
 	return (vec)_mm512_min_ps((__m512)a, (__m512)b);
 }
 
+static inline veci
+veci_max(veci a, veci b)
+{
+	return (veci)_mm512_max_epi32((__m512i)a, (__m512i)b);
+}
+
 static inline vec
 vec_sqrt(vec a)
 {
@@ -125,6 +131,12 @@ static inline vec
 vec_min(vec a, vec b)
 {
 	return (vec)_mm256_min_ps((__m256)a, (__m256)b);
+}
+
+static inline veci
+veci_max(veci a, veci b)
+{
+	return (veci)_mm256_max_epi32((__m256i)a, (__m256i)b);
 }
 
 static inline vec
@@ -178,6 +190,12 @@ static inline vec
 vec_min(vec a, vec b)
 {
 	return vec_choose(a < b, a, b);
+}
+
+static inline veci
+veci_max(veci a, veci b)
+{
+	return (a & (a > b)) | (b & (a <= b));
 }
 
 static inline vec
