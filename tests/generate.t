@@ -21,11 +21,11 @@ is "$( (while read -r line; do
 	echo "$line"
 	sleep 0.05
 done <"$T/text") | bpe-encode | $G | sum)" "$(sum <"$T/want")" 'a slow pipe'
-(cat "$T/text"; yes 'A film of' | head -n 70) | bpe-encode -o "$T/many"
+(cat "$T/text"; yes 'A film of' | head -n 70) | bpe-encode -o "$T/groups"
 for options in '' '--temperature 1 --seed 7'; do
 	# shellcheck disable=SC2086
-	is "$($G $options -j 1 "$T/many" | sum)" \
-	    "$($G $options -j 3 "$T/many" | sum)" \
+	is "$($G $options -j 1 "$T/groups" | sum)" \
+	    "$($G $options -j 3 "$T/groups" | sum)" \
 	    "three groups, any number of threads: ${options:-greedy}"
 	# shellcheck disable=SC2086
 	$G $options "$T/tok" | ids | sed -n 2p >"$T/a"
