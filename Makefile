@@ -38,13 +38,14 @@ SCRIPTS = $(wildcard cmd/*.sh examples/*.sh tests/*.sh tests/*.t \
 # Kernels: two sources, compiled for each instruction set.
 X86    := $(filter x86_64%,$(shell $(CC) -dumpmachine 2>/dev/null))
 ISAS    = generic $(if $(X86),avx2 avx512)
-DOTS    = generic $(if $(X86),avx2 avxvnni avx512vnni avx512bf16)
+DOTS    = generic $(if $(X86),avx2 avxvnni avx512vnni avx512bf16 amx)
 generic = -DOPS_GENERIC
 avx2    = -DOPS_AVX2 -mavx2 -mfma -mf16c
 avxvnni = $(avx2) -mavxvnni
 avx512  = -DOPS_AVX512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c
 avx512vnni = $(avx512) -mavx512vnni
 avx512bf16 = $(avx512vnni) -mavx512bf16
+amx     = $(avx512bf16) -DOPS_AMX -mamx-tile -mamx-int8 -mamx-bf16
 KERNELS = $(ISAS:%=$B/lib/ops/kernels.%.o)
 DOTOBJS = $(DOTS:%=$B/lib/ops/dots.%.o)
 LIB    += $(KERNELS) $(DOTOBJS)

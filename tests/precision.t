@@ -41,7 +41,7 @@ for p in bf16 int8; do
 	done <"$T/text" | sum)" \
 	    "$($E --precision $p "$T/tok" | stream-cat --to jsonl | sum)" \
 	    "$p: each record alone"
-	for isa in generic avx2 avx512vnni; do
+	for isa in generic avx2 avx512vnni avx512; do
 		GPT2_ISA=$isa states "$T/other" --precision $p
 		below "$(distance "$T/other" "$T/$p")" 0.005 "$p by $isa"
 	done

@@ -88,8 +88,7 @@ struct ops_kernels {
 
 /*
  * The table called isa, or where the processor lacks it, or isa is NULL or
- * unknown, the best that it has. That of the dots called avx512 is the best of
- * the two with such vectors.
+ * unknown, the best that it has. Of the dots, avx512 is the best but for amx.
  */
 const struct ops_kernels *ops_kernels_find(const char *isa);
 const struct ops_dots *ops_dots_find(const char *isa);
@@ -99,7 +98,7 @@ extern const struct ops_dots ops_dots_generic;
 #ifdef __x86_64__
 extern const struct ops_kernels ops_kernels_avx2, ops_kernels_avx512;
 extern const struct ops_dots ops_dots_avx2, ops_dots_avxvnni,
-    ops_dots_avx512vnni, ops_dots_avx512bf16;
+    ops_dots_avx512vnni, ops_dots_avx512bf16, ops_dots_amx;
 #endif
 
 #endif

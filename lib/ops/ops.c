@@ -7,6 +7,8 @@
 #include <string.h>
 #ifdef __x86_64__
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 
 #include "ops/kernels.h"
@@ -46,41 +48,73 @@ has_avxvnni(void)
 	return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 4 & 1);
 }
 
-/* The best dots for vectors of the kernels' kind. */
-static const struct ops_dots *
-best_dots(const struct ops_kernels *k)
+/*
+ * AMX with bfloat16 and int8: leaf 7, EDX bits 22, 24 and 25. Linux lets a
+ * process use it once it has asked: Documentation/arch/x86/xstate.rst.
+ */
+static bool
+has_amx(void)
 {
-	if (k == &ops_kernels_avx512 && __builtin_cpu_supports("avx512vnni"))
-		return __builtin_cpu_supports("avx512bf16")
-			   ? &ops_dots_avx512bf16
-			   : &ops_dots_avx512vnni;
-	if (k != &ops_kernels_generic)
-		return has_avxvnni() ? &ops_dots_avxvnni : &ops_dots_avx2;
-	return &ops_dots_generic;
+	enum { REQUEST = 0x1023 /* ARCH_REQ_XCOMP_PERM */, TILE_DATA = 18 };
+	const unsigned bits = 1u << 22 | 1u << 24 | 1u << 25;
+	unsigned a, b, c, d = 0;
+
+	return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & bits) == bits &&
+	       syscall(SYS_arch_prctl, REQUEST, TILE_DATA) == 0;
 }
+
+/* What the processor and the system have, for vectors of the kernels' kind. */
+static bool
+has_dots(const struct ops_dots *d, const struct ops_kernels *k)
+{
+	if (d == &ops_dots_generic)
+		return true;
+	if (d == &ops_dots_avx2)
+		return k != &ops_kernels_generic;
+	if (d == &ops_dots_avxvnni)
+		return k != &ops_kernels_generic && has_avxvnni();
+	return k == &ops_kernels_avx512 &&
+	       __builtin_cpu_supports("avx512vnni") &&
+	       (d == &ops_dots_avx512vnni ||
+		   __builtin_cpu_supports("avx512bf16")) &&
+	       (d != &ops_dots_amx || has_amx());
+}
+
+/* From the best to the plainest. */
+static const struct ops_dots *const all_dots[] = { &ops_dots_amx,
+	&ops_dots_avx512bf16, &ops_dots_avx512vnni, &ops_dots_avxvnni,
+	&ops_dots_avx2, &ops_dots_generic };
+
+#else
+
+static bool
+has_dots(const struct ops_dots *d, const struct ops_kernels *k)
+{
+	(void)d, (void)k;
+	return true;
+}
+
+static const struct ops_dots *const all_dots[] = { &ops_dots_generic };
 
 #endif
 
 const struct ops_dots *
 ops_dots_find(const char *isa)
 {
-#ifdef __x86_64__
 	const struct ops_kernels *k = ops_kernels_find(isa);
-	const struct ops_dots *best = best_dots(k);
+	size_t n = sizeof(all_dots) / sizeof(*all_dots);
+	const struct ops_dots *best = NULL;
+	bool vectors = isa != NULL && strcmp(isa, "avx512") == 0;
 
-	if (isa == NULL)
-		return best;
-	if (strcmp(isa, "avx512vnni") == 0 && best == &ops_dots_avx512bf16)
-		return &ops_dots_avx512vnni;
-	if (strcmp(isa, "avx2") == 0 && k == &ops_kernels_avx2)
-		return &ops_dots_avx2;
-	if (strcmp(isa, "avxvnni") == 0 && has_avxvnni())
-		return &ops_dots_avxvnni;
+	for (size_t i = n; i-- > 0;) {
+		if (!has_dots(all_dots[i], k) ||
+		    (vectors && strcmp(all_dots[i]->isa, "amx") == 0))
+			continue;
+		best = all_dots[i];
+		if (isa != NULL && strcmp(isa, best->isa) == 0)
+			return best;
+	}
 	return best;
-#else
-	(void)isa;
-	return &ops_dots_generic;
-#endif
 }
 
 /* Threads that come first together all store the same. */

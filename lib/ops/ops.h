@@ -1,7 +1,7 @@
 /*
  * The kernels: pure functions on the caller's arrays, outputs first, sizes
  * last; they allocate nothing and cannot fail. They may be called by several
- * threads at once, and use up to 350 KiB of stack. All matrices are row-major
+ * threads at once, and use up to 1.3 MiB of stack. All matrices are row-major
  * float32; a stride is the distance of two rows in floats.
  *
  * Every row of a result has the same bits whatever the other rows hold, how

@@ -40,7 +40,7 @@ each_products(void (*each)(const struct products *))
 {
 	static const char *const names[] = { "generic", "avx2", "avx512" };
 	static const char *const dots[] = { "generic", "avx2", "avxvnni",
-		"avx512vnni", "avx512bf16" };
+		"avx512vnni", "avx512bf16", "amx" };
 	struct products p;
 
 	for (size_t i = 0; i < 3; i++) {
@@ -53,7 +53,7 @@ each_products(void (*each)(const struct products *))
 		p.k = &k->f32;
 		each(&p);
 	}
-	for (size_t i = 0; i < 5; i++) {
+	for (size_t i = 0; i < 6; i++) {
 		const struct ops_dots *d = ops_dots_find(dots[i]);
 
 		if (strcmp(d->isa, dots[i]) != 0) {

@@ -10,9 +10,16 @@
 
 #include "ops/kernels/bf16.h"
 #include "ops/kernels/int8.h"
+#ifdef OPS_AMX
+#include "ops/kernels/amx.h"
+#endif
 
 #define KIND(name) bf16_##name
+#ifndef OPS_AMX
 #include "ops/kernels/tile.c"
+
+#include "ops/kernels/cross.c"
+#endif
 
 #include "ops/kernels/product.c"
 
@@ -22,12 +29,17 @@
 #undef KIND
 
 #define KIND(name) int8_##name
+#ifndef OPS_AMX
 #include "ops/kernels/tile.c"
+#endif
 
 #include "ops/kernels/product.c"
 #undef KIND
 
-#if defined(__AVX512BF16__)
+#if defined(OPS_AMX)
+#define TABLE ops_dots_amx
+#define ISA "amx"
+#elif defined(__AVX512BF16__)
 #define TABLE ops_dots_avx512bf16
 #define ISA "avx512bf16"
 #elif defined(OPS_AVX512)

@@ -5,8 +5,9 @@
  * they cost the others of their chain some bits, not those of the whole row.
  * Both sides are rounded to -127 ... 127, ties to even.
  *
- * The integers are the same from every kernel: the weights are kept with 128
- * added, as vpdpbusd wants them, which the start of a sum takes off again.
+ * The integers are the same from every kernel: the weights are kept with
+ * OFFSET added, 128 where vpdpbusd wants them so, which the start of a sum
+ * takes off again.
  */
 #ifndef OPS_KERNELS_INT8_H
 #define OPS_KERNELS_INT8_H
@@ -17,6 +18,12 @@
 enum { int8_PER_WORD = 4, int8_CHAIN = 32, int8_SCALED = 1 };
 
 typedef veci int8_sum;
+
+#ifdef OPS_AMX
+enum { int8_OFFSET = 0 };
+#else
+enum { int8_OFFSET = 128 };
+#endif
 
 #if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
 
@@ -159,7 +166,7 @@ int8_scales(vec *by, vec *scale, veci top)
 
 /*
  * Up to LANES chains of k inputs in all: their bytes, zeros behind them to a
- * vector's end, their scales, and minus 128 times their sums.
+ * vector's end, their scales, and minus OFFSET times their sums.
  */
 static inline void
 int8_chains(
@@ -194,7 +201,7 @@ int8_chains(
 		}
 		sums[c] = __builtin_convertvector(sum, vec);
 	}
-	start = -128 * __builtin_convertvector(vec_sums(sums), veci);
+	start = -int8_OFFSET * __builtin_convertvector(vec_sums(sums), veci);
 	memcpy(scales, &scale, n * sizeof(*scales));
 	memcpy(starts, &start, n * sizeof(*starts));
 }
@@ -230,16 +237,16 @@ int8_scale(
 	vec_store(scale, scales);
 }
 
-/* A vector of words: rows <= 4 of n <= LANES columns, 128 added. */
+/* A vector of words: rows <= 4 of n <= LANES columns, OFFSET added. */
 static inline vec
 int8_across(const float *w, size_t stride, size_t rows, size_t n, vec by)
 {
 	veci word = { 0 };
 
 	for (size_t i = 0; i < rows; i++) {
-		veci q = int8_round(w + i * stride, n, by) + 128;
+		veci q = int8_round(w + i * stride, n, by) + int8_OFFSET;
 
-		word |= q << (int32_t)(8 * i);
+		word |= (q & 255) << (int32_t)(8 * i);
 	}
 	return (vec)word;
 }
@@ -248,18 +255,19 @@ int8_across(const float *w, size_t stride, size_t rows, size_t n, vec by)
 static void
 int8_pack(float *packed, const float *w, size_t K, size_t N)
 {
-	float *scale = packed + (K + 3) / 4 * num_round(N, PANEL);
+	size_t words = words_count(K, int8_PER_WORD);
+	float *scale = packed + words * num_round(N, PANEL);
 
 	for (size_t j = 0; j < N; j += LANES) {
 		size_t n = num_min(LANES, N - j);
-		float *to =
-		    packed + j / PANEL * ((K + 3) / 4) * PANEL + j % PANEL;
+		float *to = packed + j / PANEL * words * PANEL + j % PANEL;
 		vec by;
 
 		int8_scale(&by, scale + j, w + j, N, K, n);
-		for (size_t k = 0; k < K; k += 4, to += PANEL)
-			vec_store(to, int8_across(w + k * N + j, N,
-					  num_min(4, K - k), n, by));
+		for (size_t i = 0, k = 0; i < words; i++, k += 4, to += PANEL)
+			vec_store(to, k < K ? int8_across(w + k * N + j, N,
+						  num_min(4, K - k), n, by)
+					    : vec_all(0));
 	}
 }
 

@@ -15,6 +15,8 @@
 #define KIND(name) f32_##name
 #include "ops/kernels/tile.c"
 
+#include "ops/kernels/cross.c"
+
 #include "ops/kernels/product.c"
 
 #include "ops/kernels/pack.c"

@@ -16,26 +16,14 @@ struct right {
 	_Alignas(64) float panels[BLOCK_K * RIGHT]; /* (n, k, PANEL) */
 };
 
-/* Fetches the numbers some rows below p, where there are that many. */
-static inline void
-fetch_row(const float *p, size_t stride, size_t rows)
-{
-	enum { AHEAD = 6 };
-
-	if (rows > AHEAD) {
-		__builtin_prefetch(p + AHEAD * stride);
-		__builtin_prefetch(p + AHEAD * stride + LANES);
-	}
-}
-
-/* out (rows, n) += edge (rows, PANEL), or = where mode is TILE_START. */
+/* to (rows, n) = from (rows, n). */
 static void
-edge_finish(float *out, size_t out_stride, const float *edge,
-    enum tile_mode mode, size_t rows, size_t n)
+edge_copy(float *to, size_t to_stride, const float *from, size_t from_stride,
+    size_t rows, size_t n)
 {
-	for (size_t r = 0; r < rows; r++, out += out_stride, edge += PANEL)
-		for (size_t i = 0; i < n; i++)
-			out[i] = mode == TILE_ADD ? out[i] + edge[i] : edge[i];
+	for (size_t r = 0; r < rows; r++)
+		memcpy(to + r * to_stride, from + r * from_stride,
+		    n * sizeof(float));
 }
 
 /* out (M, N) = bias (N) in every row, to be added to. */
@@ -49,51 +37,7 @@ linear_start(
 
 #endif
 
-/* The left side word by word, each a row of BLOCK_M. */
-#define CROSS(rows)                                          \
-	static void KIND(cross_##rows)(const struct tile *t) \
-	{                                                    \
-		KIND(tile)(t, 1, BLOCK_M, rows, 1);          \
-	}
-
-CROSS(1)
-CROSS(2)
-CROSS(3)
-CROSS(4)
-CROSS(5)
-CROSS(6)
-#ifdef OPS_AVX512
-CROSS(7)
-CROSS(8)
-CROSS(9)
-CROSS(10)
-CROSS(11)
-CROSS(12)
-CROSS(13)
-CROSS(14)
-#endif
-#undef CROSS
-
-static tile_function *const KIND(crosses)[ROWS + 1] = {
-	[1] = KIND(cross_1),
-	[2] = KIND(cross_2),
-	[3] = KIND(cross_3),
-	[4] = KIND(cross_4),
-	[5] = KIND(cross_5),
-	[6] = KIND(cross_6),
-#ifdef OPS_AVX512
-	[7] = KIND(cross_7),
-	[8] = KIND(cross_8),
-	[9] = KIND(cross_9),
-	[10] = KIND(cross_10),
-	[11] = KIND(cross_11),
-	[12] = KIND(cross_12),
-	[13] = KIND(cross_13),
-	[14] = KIND(cross_14),
-#endif
-};
-
-/* panels from w (k, n), row by row; zeros fill the last one. */
+/* panels from w (k, n), row by row; zeros fill them up. */
 static void
 KIND(right_copy)(
     struct right *right, const float *w, size_t stride, size_t k, size_t n)
@@ -101,20 +45,22 @@ KIND(right_copy)(
 	size_t words = KIND(count)(k);
 
 	for (size_t i = 0; i < words; i++, w += KIND(PER_WORD) * stride) {
-		size_t rows = k - i * KIND(PER_WORD);
+		size_t rows = k - num_min(k, i * KIND(PER_WORD));
 		float *to = right->panels + i * PANEL;
 
 		for (size_t j = 0; j < n; j += PANEL, to += words * PANEL) {
 			size_t half = num_min(LANES, n - j);
-			vec upper = vec_all(0);
+			vec lower = vec_all(0), upper = vec_all(0);
 
 			for (size_t r = 0; r < KIND(PER_WORD); r++)
 				fetch_row(w + r * stride + j,
 				    KIND(PER_WORD) * stride, rows);
-			if (n - j > LANES)
+			if (rows > 0)
+				lower = KIND(across)(w + j, stride, rows, half);
+			if (rows > 0 && n - j > LANES)
 				upper = KIND(across)(w + j + LANES, stride,
 				    rows, num_min(LANES, n - j - LANES));
-			vec_store(to, KIND(across)(w + j, stride, rows, half));
+			vec_store(to, lower);
 			vec_store(to + LANES, upper);
 		}
 	}
@@ -157,26 +103,6 @@ KIND(right_transpose)(
 	}
 }
 
-/* Copies x (k, M) to the left side, for the cross tiles. */
-static void
-KIND(rows_cross)(struct rows *g, const float *x, size_t stride, size_t k)
-{
-	for (size_t i = 0; i < k; i += KIND(PER_WORD)) {
-		float *left = g->left + i / KIND(PER_WORD) * BLOCK_M;
-
-		for (size_t j = 0; j < g->M; j += LANES) {
-			size_t n = num_min(LANES, g->M - j);
-
-			if (j % (2 * LANES) == 0)
-				fetch_row(
-				    x + j, KIND(PER_WORD) * stride, k - i);
-			vec_store(
-			    left + j, KIND(across)(x + j, stride, k - i, n));
-		}
-		x += KIND(PER_WORD) * stride;
-	}
-}
-
 /* The rows of x (M, k) to the left side. */
 static void
 KIND(rows_copy)(struct rows *g, const float *x, size_t x_stride, size_t k)
@@ -185,38 +111,43 @@ KIND(rows_copy)(struct rows *g, const float *x, size_t x_stride, size_t k)
 		KIND(row)(g, r, x + r * x_stride, k);
 }
 
-/*
- * The columns from the first of t on, n of them, for all rows; the last panel
- * goes by way of edge where it is not whole.
- */
+/* A tile of t->rows x n results, which goes by way of another where smaller. */
+static void
+KIND(tile_train)(struct tile *t, size_t n, bool cross)
+{
+	_Alignas(64) float edge[ROWS * PANEL];
+	float *out = t->out;
+	size_t stride = t->out_stride;
+
+	if (n == PANEL && t->rows % UNIT == 0) {
+		KIND(train)(t->rows, cross)(t);
+		return;
+	}
+	if (t->mode == TILE_ADD)
+		edge_copy(edge, PANEL, out, stride, t->rows, n);
+	t->out = edge;
+	t->out_stride = PANEL;
+	KIND(train)(t->rows, cross)(t);
+	edge_copy(out, stride, edge, PANEL, t->rows, n);
+	t->out = out;
+	t->out_stride = stride;
+}
+
+/* The columns from the first of t on, n of them, for all rows. */
 static void
 KIND(rows_train)(const struct rows *g, struct tile t, size_t n, bool cross)
 {
-	_Alignas(64) float edge[ROWS * PANEL];
-	float *out = t.out;
-
 	for (size_t j = 0; j < n; j += PANEL) {
 		struct tile now = t;
 
 		now.left = g->left;
-		now.out = out + j;
-		now.next = t.right + t.right_panel;
+		now.out = t.out + j;
+		tile_ahead(&now, t.right + t.right_panel, 0, 2);
 		for (size_t i = 0; i < g->tiles; i++) {
-			size_t rows = g->count[i];
-			float *to = now.out;
-
-			if (n - j < PANEL) {
-				now.out = edge;
-				now.out_stride = PANEL;
-				now.mode = TILE_START;
-			}
-			(cross ? KIND(crosses)[rows] : KIND(tiles)[rows].one)(
-			    &now);
-			if (n - j < PANEL)
-				edge_finish(to, t.out_stride, edge, t.mode,
-				    rows, n - j);
-			now.out = to + rows * t.out_stride;
-			now.left += cross ? rows : rows * LEFT;
+			now.rows = g->count[i];
+			KIND(tile_train)(&now, num_min(PANEL, n - j), cross);
+			now.out += now.rows * now.out_stride;
+			now.left += now.rows * (cross ? CROSS_LEFT : LEFT);
 		}
 		t.right += t.right_panel;
 	}
@@ -244,6 +175,7 @@ KIND(linear)(float *out, size_t out_stride, const float *x, size_t x_stride,
 	struct tile t = { .out_stride = out_stride, .mode = TILE_ADD };
 
 	linear_start(out, out_stride, bias, M, N);
+	tiles_begin(M);
 	for (size_t j = 0; j < N; j += RIGHT) {
 		size_t n = num_min(RIGHT, N - j), b;
 
@@ -260,6 +192,7 @@ KIND(linear)(float *out, size_t out_stride, const float *x, size_t x_stride,
 			}
 		}
 	}
+	tiles_end();
 }
 
 /* dx's columns are w's rows; the sum runs over w's columns. */
@@ -272,6 +205,7 @@ KIND(linear_input)(float *dx, size_t dx_stride, const float *dy,
 	struct rows g;
 	struct tile t = { .out_stride = dx_stride };
 
+	tiles_begin(M);
 	for (size_t j = 0; j < K; j += RIGHT) {
 		size_t n = num_min(RIGHT, K - j), b;
 
@@ -289,6 +223,7 @@ KIND(linear_input)(float *dx, size_t dx_stride, const float *dy,
 			}
 		}
 	}
+	tiles_end();
 }
 
 /* The sum runs over the rows of x and dy. */
@@ -301,6 +236,7 @@ KIND(linear_weight)(float *dw, size_t dw_stride, const float *x,
 	struct rows g;
 	struct tile t = { .out_stride = dw_stride, .mode = TILE_ADD };
 
+	tiles_begin(K);
 	for (size_t j = 0; j < N; j += RIGHT) {
 		size_t n = num_min(RIGHT, N - j), b;
 
@@ -317,4 +253,5 @@ KIND(linear_weight)(float *dw, size_t dw_stride, const float *x,
 			}
 		}
 	}
+	tiles_end();
 }

@@ -8,7 +8,7 @@
  * time, and the weights pass by. A panel's block stays in the nearest caches
  * while the group's tiles use it, and these fetch the next panel ahead: some
  * two bytes a cycle, which the last-level cache gives, so that weights of any
- * size do. 236 KiB of stack.
+ * size do. 236 KiB of stack, 1.3 MiB with AMX.
  */
 #include "ops/kernels/gelu.h"
 #include "ops/kernels/tile.h"
@@ -71,7 +71,7 @@ finish_rows(float *out, size_t out_stride, const float *part,
 static size_t
 KIND(count)(size_t K)
 {
-	return (K + KIND(PER_WORD) - 1) / KIND(PER_WORD);
+	return words_count(K, KIND(PER_WORD));
 }
 
 /* Blocks of k. */
@@ -111,7 +111,8 @@ static void
 KIND(rows_multiply)(const struct rows *g, const struct rows *left,
     struct tile t, size_t panels, const float *next)
 {
-	size_t step = g->tiles == 1 ? KIND(tiles)[g->count[0]].panels : 1;
+	size_t step =
+	    g->tiles == 1 ? KIND(tiles)[rows_units(g->count[0])].panels : 1;
 	float *out = t.out;
 
 	for (size_t p = 0; p < panels;) {
@@ -127,11 +128,12 @@ KIND(rows_multiply)(const struct rows *g, const struct rows *left,
 			ahead = next;
 		for (size_t i = 0; i < g->tiles; i++) {
 			size_t rows = g->count[i];
+			const struct tiles *how =
+			    &KIND(tiles)[rows_units(rows)];
 
-			/* Half a panel each: k lines. */
-			t.next = ahead + i % 2 * t.k * LANES;
-			(n > 1 ? KIND(tiles)[rows].many
-			       : KIND(tiles)[rows].one)(&t);
+			tile_ahead(&t, ahead, i, g->tiles);
+			t.rows = rows;
+			(n > 1 ? how->many : how->one)(&t);
 			t.out += rows * t.out_stride;
 			t.left += rows * LEFT;
 			t.scale += rows * MOST_CHAINS;
@@ -223,6 +225,7 @@ KIND(product)(float *out, size_t out_stride, const float *x, size_t x_stride,
 	size_t words = KIND(count)(K);
 	struct rows g;
 
+	tiles_begin(M);
 	for (size_t i = 0; i < M; i += g.M) {
 		rows_take(&g, M - i);
 		for (size_t j = 0; j < N; j += BLOCK_N) {
@@ -242,4 +245,5 @@ KIND(product)(float *out, size_t out_stride, const float *x, size_t x_stride,
 		}
 		ready = ready ? ready + KIND(blocks)(K) : NULL;
 	}
+	tiles_end();
 }

@@ -103,14 +103,7 @@ TILE(14, 1)
 TILE(2, 2)
 #endif
 
-/*
- * How a tile of so many rows is computed. Few rows take several panels at
- * once, so that enough independent chains are under way.
- */
-static const struct {
-	tile_function *one, *many;
-	size_t panels; /* of many */
-} KIND(tiles)[ROWS + 1] = {
+static const struct tiles KIND(tiles)[ROWS + 1] = {
 	[1] = { KIND(tile_1_1), KIND(tile_1_4), 4 },
 #ifdef OPS_AVX512
 	[2] = { KIND(tile_2_1), KIND(tile_2_4), 4 },
