@@ -118,7 +118,7 @@ open_memory(struct gpt2_decoder *d, char *why)
 struct load {
 	struct gpt2_decoder *d;
 	const struct checkpoint *checkpoint;
-	float **whole, **slice; /* (workers) a matrix, a slice of it */
+	float **whole, **slice; /* (workers) a matrix, one of the logits */
 	char (*whys)[WHYSZ];	/* (layers) "" where all went well */
 };
 
@@ -138,7 +138,7 @@ load_matrix(const struct load *l, struct matrix *m, size_t layer, size_t i,
 	if (checkpoint_read(l->checkpoint, w.name, w.rows, w.cols, whole, why) <
 	    0)
 		return -1;
-	matrix_pack_all(m, whole, l->slice[worker], l->d->precision);
+	matrix_pack_all(m, whole, l->d->precision);
 	return load_vector(
 	    l, m->bias, gpt2_block_tensor(&l->d->shape, layer, i + 1), why);
 }
@@ -182,7 +182,7 @@ load_logits(void *arg, size_t i, size_t worker)
 		for (size_t k = 0; k < m->K; k++)
 			slice[k * n + v] = row[k];
 	}
-	matrix_pack(m, i, slice, l->d->precision);
+	matrix_pack(m, i, slice, n, l->d->precision);
 }
 
 static int
@@ -193,7 +193,7 @@ load_all(struct load *l, char *why)
 
 	for (size_t i = 0; i < team_size(d->team); i++) {
 		l->whole[i] = gpt2_floats(4 * C * C, why);
-		l->slice[i] = gpt2_floats(4 * C * MATRIX_COLUMNS, why);
+		l->slice[i] = gpt2_floats(C * MATRIX_COLUMNS, why);
 		if (l->whole[i] == NULL || l->slice[i] == NULL)
 			return -1;
 	}

@@ -74,7 +74,8 @@ gpt2_block_set(struct gpt2_block *b, size_t i, const float *w)
 	struct gpt2_tensor t = gpt2_block_tensor(&b->shape, 0, i);
 
 	if (t.matrix)
-		ops_pack(b->tensors[i], w, b->precision, t.rows, t.cols);
+		ops_pack(
+		    b->tensors[i], w, t.cols, b->precision, t.rows, t.cols);
 	else
 		memcpy(b->tensors[i], w, t.cols * sizeof(*w));
 }

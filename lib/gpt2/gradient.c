@@ -31,7 +31,9 @@ struct gpt2_gradient {
 	float *dpooled;		/* (B, C) */
 	float *dln_f;		/* (R, C) */
 	float *logits;		/* (B, K), then their gradient */
-	float *zeros;		/* (C) the classifier has no bias */
+	float *score;		/* the classifier, packed (K, C) */
+	float *score_back;	/* its transpose, packed (C, K) */
+	float *zeros;		/* (max(C, K)) the classifier has no bias */
 	size_t longest;
 
 	/* The wave at work. */
@@ -42,7 +44,11 @@ struct gpt2_gradient {
 	size_t *starts;	      /* (B + 1) */
 	struct chunk *chunks; /* as many as threads, or fewer */
 	size_t n_chunks;
+	size_t at; /* the block at work, from the cut */
 	struct tape_block block;
+	struct packed packed; /* its matrices, for one direction */
+	float *packed_memory;
+	bool back;
 	struct ops_dropout dropout;
 	double *losses; /* (B) */
 };
@@ -130,7 +136,9 @@ lay_out(struct gpt2_gradient *g, struct pool *p)
 	g->dpooled = take(p, M * C);
 	g->dln_f = take(p, M * C);
 	g->logits = take(p, M * g->top.K);
-	g->zeros = take(p, C);
+	g->score = take(p, ops_packed_size(OPS_F32, g->top.K, C));
+	g->score_back = take(p, ops_packed_size(OPS_F32, C, g->top.K));
+	g->zeros = take(p, num_max(C, g->top.K));
 }
 
 /*
@@ -147,6 +155,16 @@ wave_tokens(struct gpt2_gradient *g)
 	lay_out(g, &p);
 	fit = MOST_WAVE_BYTES / (p.used * sizeof(float) / WAVE_TOKENS + 1);
 	return num_max(num_min(fit, WAVE_TOKENS), g->longest);
+}
+
+/* Floats for the packed matrices of any block. */
+static size_t
+packed_size(const struct gpt2_top *top)
+{
+	struct packed p;
+
+	return num_max(packed_lay(&p, NULL, &top->shape, top->precision, false),
+	    packed_lay(&p, NULL, &top->shape, top->precision, true));
 }
 
 struct gpt2_gradient *
@@ -166,21 +184,22 @@ gpt2_gradient_open(
 		g->tokens = wave_tokens(g);
 		lay_out(g, &p);
 		g->memory = p.memory = gpt2_floats(p.used, why);
+		g->packed_memory = gpt2_floats(packed_size(top), why);
 		g->scratch =
 		    gpt2_floats(team_size(team) * 3 * num_max(longest, 1), why);
 		g->starts = calloc(g->tokens + 1, sizeof(*g->starts));
 		g->losses = calloc(g->tokens, sizeof(*g->losses));
 		g->chunks = calloc(team_size(team), sizeof(*g->chunks));
 	}
-	if (!g->memory || !g->scratch || !g->starts || !g->losses ||
-	    !g->chunks) {
+	if (!g->memory || !g->packed_memory || !g->scratch || !g->starts ||
+	    !g->losses || !g->chunks) {
 		why_memory(why);
 		gpt2_gradient_free(g);
 		return NULL;
 	}
 	p.used = 0;
 	lay_out(g, &p);
-	memset(g->zeros, 0, top->shape.C * sizeof(float));
+	memset(g->zeros, 0, num_max(top->shape.C, top->K) * sizeof(float));
 	return g;
 }
 
@@ -191,6 +210,7 @@ gpt2_gradient_free(struct gpt2_gradient *g)
 		return;
 	free(g->tapes);
 	free(g->memory);
+	free(g->packed_memory);
 	free(g->scratch);
 	free(g->starts);
 	free(g->losses);
@@ -295,75 +315,103 @@ final_layers(struct gpt2_gradient *g, const struct chunk *c)
 	size_t C = s->C, K = g->top.K, B = c->b1 - c->b0;
 	size_t r0 = final_rows(g, c->b0), R = final_rows(g, c->b1) - r0;
 	const float *norm = g->w + gpt2_top_norm(s, g->top.cut);
-	const float *score = g->w + gpt2_top_score(s, g->top.cut);
 	float *dy = (g->top.mean ? g->slope.x : g->slope.out) + r0 * C;
 
 	ops_norm(g->ln_f + r0 * C, g->mean + r0, g->rstd + r0, g->y + r0 * C,
 	    norm, norm + C, s->epsilon, R, C);
 	pool_rows(g, c);
-	ops_linear_input(g->logits + c->b0 * K, K, g->pooled + c->b0 * C, C,
-	    score, C, 0, OPS_F32, B, K, C);
+	ops_product(g->logits + c->b0 * K, K, g->pooled + c->b0 * C, C,
+	    g->score_back, g->zeros, OPS_F32, OPS_SET, B, C, K);
 	score_rows(g, c);
-	ops_linear(g->dpooled + c->b0 * C, C, g->logits + c->b0 * K, K, score,
-	    C, g->zeros, OPS_F32, B, K, C);
+	ops_product(g->dpooled + c->b0 * C, C, g->logits + c->b0 * K, K,
+	    g->score, g->zeros, OPS_F32, OPS_SET, B, K, C);
 	unpool_rows(g, c);
 	memset(dy, 0, R * C * sizeof(float));
 	ops_norm_input(dy, g->dln_f + r0 * C, g->y + r0 * C, g->mean + r0,
 	    g->rstd + r0, norm, R, C);
 }
 
-/* The function that block i is now. */
-static struct tape_block
-block_at(const struct gpt2_gradient *g, size_t i)
+static void
+pack_item(void *arg, size_t i, size_t worker)
 {
-	struct tape_block k = { &g->top.shape,
-		g->w + i * gpt2_block_size(&g->top.shape), last_only(g, i),
-		g->top.precision, g->dropout };
+	struct gpt2_gradient *g = arg;
 
-	k.dropout.site = (uint32_t)(3 * (g->top.cut + i));
-	return k;
+	(void)worker;
+	packed_make(&g->packed, g->block.w, g->back, i);
+}
+
+/* Goes to block i, its matrices packed for the one or the other direction. */
+static void
+go_to_block(struct gpt2_gradient *g, size_t i, bool back)
+{
+	const struct gpt2_shape *s = &g->top.shape;
+
+	g->at = i;
+	g->back = back;
+	g->block = (struct tape_block){ s, g->w + i * gpt2_block_size(s),
+		last_only(g, i), g->top.precision, &g->packed, g->dropout };
+	g->block.dropout.site = (uint32_t)(3 * (g->top.cut + i));
+	packed_lay(
+	    &g->packed, g->packed_memory, s, g->top.precision, last_only(g, i));
+	team_each(g->team, packed_items(&g->packed, back), pack_item, g);
+}
+
+static void
+gather_chunk(void *arg, size_t i, size_t worker)
+{
+	struct gpt2_gradient *g = arg;
+
+	(void)worker;
+	gather(g, &g->chunks[i]);
 }
 
 static void
 forward_chunk(void *arg, size_t i, size_t worker)
 {
 	struct gpt2_gradient *g = arg;
-	const struct chunk *c = &g->chunks[i];
 
 	(void)worker;
-	if (c->b0 == c->b1)
-		return;
-	gather(g, c);
-	for (size_t k = 0; k < blocks(g); k++) {
-		struct tape_block block = block_at(g, k);
+	tape_forward(&g->block, &g->tapes[g->at], &g->chunks[i]);
+}
 
-		tape_forward(&block, &g->tapes[k], c);
-	}
-	final_layers(g, c);
+static void
+final_chunk(void *arg, size_t i, size_t worker)
+{
+	struct gpt2_gradient *g = arg;
+
+	(void)worker;
+	final_layers(g, &g->chunks[i]);
 }
 
 static void
 backward_chunk(void *arg, size_t i, size_t worker)
 {
 	struct gpt2_gradient *g = arg;
-	size_t k = (size_t)(g->block.w - g->w) / gpt2_block_size(&g->top.shape);
 
 	(void)worker;
-	if (g->chunks[i].b0 < g->chunks[i].b1)
-		tape_backward(
-		    &g->block, &g->tapes[k], &g->slope, &g->chunks[i], k > 0);
+	tape_backward(
+	    &g->block, &g->tapes[g->at], &g->slope, &g->chunks[i], g->at > 0);
 }
 
 static void
 weight_item(void *arg, size_t i, size_t worker)
 {
 	struct gpt2_gradient *g = arg;
-	size_t at = (size_t)(g->block.w - g->w);
 
 	(void)worker;
-	tape_weight(&g->block, g->grad + at,
-	    &g->tapes[at / gpt2_block_size(&g->top.shape)], &g->slope,
-	    g->starts[g->B], g->B, i);
+	tape_weight(&g->block, g->grad + g->at * gpt2_block_size(&g->top.shape),
+	    &g->tapes[g->at], &g->slope, g->starts[g->B], g->B, i);
+}
+
+/* score.weight is (K, C). */
+static void
+pack_score(struct gpt2_gradient *g)
+{
+	size_t C = g->top.shape.C, K = g->top.K;
+	const float *w = g->w + gpt2_top_score(&g->top.shape, g->top.cut);
+
+	ops_pack(g->score, w, C, OPS_F32, K, C);
+	ops_pack_transposed(g->score_back, w, C, OPS_F32, C, K);
 }
 
 /* The gradients of ln_f and of the classifier. */
@@ -393,9 +441,9 @@ divide(struct gpt2_gradient *g)
 	size_t n =
 	    num_min((M + CHUNK_TOKENS - 1) / CHUNK_TOKENS, team_size(g->team));
 
-	g->n_chunks = n;
+	g->n_chunks = 0;
 	for (size_t i = 0; i < n; i++) {
-		struct chunk *c = &g->chunks[i];
+		struct chunk *c = &g->chunks[g->n_chunks];
 
 		c->starts = g->starts;
 		c->first_row = g->first_row;
@@ -404,6 +452,7 @@ divide(struct gpt2_gradient *g)
 		while (b < g->B && g->starts[b] < M * (i + 1) / n)
 			b++;
 		c->b1 = b;
+		g->n_chunks += c->b1 > c->b0;
 	}
 }
 
@@ -413,10 +462,16 @@ run_wave(struct gpt2_gradient *g)
 	double loss = 0;
 
 	divide(g);
-	team_each(g->team, g->n_chunks, forward_chunk, g);
+	team_each(g->team, g->n_chunks, gather_chunk, g);
+	for (size_t i = 0; i < blocks(g); i++) {
+		go_to_block(g, i, false);
+		team_each(g->team, g->n_chunks, forward_chunk, g);
+	}
+	pack_score(g);
+	team_each(g->team, g->n_chunks, final_chunk, g);
 	final_weights(g);
 	for (size_t i = blocks(g); i-- > 0;) {
-		g->block = block_at(g, i);
+		go_to_block(g, i, true);
 		team_each(g->team, g->n_chunks, backward_chunk, g);
 		team_each(
 		    g->team, tape_weight_items(&g->top.shape), weight_item, g);

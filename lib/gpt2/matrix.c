@@ -49,25 +49,19 @@ matrix_open(struct matrix *m, size_t K, size_t N, enum ops_precision precision,
 }
 
 void
-matrix_pack(const struct matrix *m, size_t i, const float *w,
+matrix_pack(const struct matrix *m, size_t i, const float *w, size_t w_stride,
     enum ops_precision precision)
 {
-	ops_pack(m->packed + i * m->stride, w, precision, m->K,
+	ops_pack(m->packed + i * m->stride, w, w_stride, precision, m->K,
 	    matrix_columns(m, i));
 }
 
 void
-matrix_pack_all(const struct matrix *m, const float *w, float *scratch,
-    enum ops_precision precision)
+matrix_pack_all(
+    const struct matrix *m, const float *w, enum ops_precision precision)
 {
-	for (size_t i = 0; i < matrix_slices(m); i++) {
-		size_t n = matrix_columns(m, i);
-
-		for (size_t k = 0; k < m->K; k++)
-			memcpy(scratch + k * n, w + k * m->N + i * m->width,
-			    n * sizeof(float));
-		matrix_pack(m, i, scratch, precision);
-	}
+	for (size_t i = 0; i < matrix_slices(m); i++)
+		matrix_pack(m, i, w + i * m->width, m->N, precision);
 }
 
 /* One product. Where there are some rows, all threads make them ready first. */

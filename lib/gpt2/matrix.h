@@ -35,12 +35,11 @@ size_t matrix_slices(const struct matrix *);
 size_t matrix_columns(const struct matrix *, size_t i);
 
 /* Packs slice i from w (K, columns). */
-void matrix_pack(
-    const struct matrix *, size_t i, const float *w, enum ops_precision);
+void matrix_pack(const struct matrix *, size_t i, const float *w,
+    size_t w_stride, enum ops_precision);
 
-/* Packs all slices from w (K, N), with room for one at scratch. */
-void matrix_pack_all(
-    const struct matrix *, const float *w, float *scratch, enum ops_precision);
+/* Packs all slices from w (K, N). */
+void matrix_pack_all(const struct matrix *, const float *w, enum ops_precision);
 
 /* A layer norm before the product. */
 struct matrix_norm {

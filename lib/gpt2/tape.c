@@ -64,21 +64,24 @@ forward_qkv(
 {
 	size_t C = k->shape->C;
 	size_t m0 = c->starts[c->b0], M = c->starts[c->b1] - m0;
-	size_t B = c->b1 - c->b0, skip = k->last_only ? C : 0;
-	const float *w = tensor(k, ATTN_WEIGHT), *bias = tensor(k, ATTN_BIAS);
+	const float *bias = tensor(k, ATTN_BIAS);
+	float *qkv = t->qkv + m0 * 3 * C;
 
 	ops_norm(t->ln1 + m0 * C, t->mean1 + m0, t->rstd1 + m0, t->x + m0 * C,
 	    tensor(k, LN_1_WEIGHT), tensor(k, LN_1_BIAS), k->shape->epsilon, M,
 	    C);
-	ops_linear(t->qkv + m0 * 3 * C + skip, 3 * C, t->ln1 + m0 * C, C,
-	    w + skip, 3 * C, bias + skip, k->precision, M, C, 3 * C - skip);
-	if (!k->last_only)
+	if (!k->last_only) {
+		packed_forward(k->packed, PACKED_QKV, qkv, 3 * C,
+		    t->ln1 + m0 * C, bias, M);
 		return;
+	}
+	packed_forward(
+	    k->packed, PACKED_KV, qkv + C, 3 * C, t->ln1 + m0 * C, bias + C, M);
 	for (size_t b = c->b0; b < c->b1; b++)
 		memcpy(t->last + b * C, t->ln1 + (c->starts[b + 1] - 1) * C,
 		    C * sizeof(float));
-	ops_linear(t->q + c->b0 * C, C, t->last + c->b0 * C, C, w, 3 * C, bias,
-	    k->precision, B, C, C);
+	packed_forward(k->packed, PACKED_QKV, t->q + c->b0 * C, C,
+	    t->last + c->b0 * C, bias, c->b1 - c->b0);
 }
 
 /* Where the queries of record b are, and how far apart. */
@@ -120,8 +123,8 @@ forward_residual(
 	size_t r0 = upper(k, c, c->b0), R = upper(k, c, c->b1) - r0;
 	float *x2 = t->x2 + r0 * C;
 
-	ops_linear(x2, C, t->att + r0 * C, C, tensor(k, ATTN_PROJ_WEIGHT), C,
-	    tensor(k, ATTN_PROJ_BIAS), k->precision, R, C, C);
+	packed_forward(k->packed, PACKED_PROJ, x2, C, t->att + r0 * C,
+	    tensor(k, ATTN_PROJ_BIAS), R);
 	drop_rows(k, x2, c, 1);
 	if (!k->last_only) {
 		add_rows(x2, t->x + r0 * C, R * C);
@@ -144,13 +147,11 @@ tape_forward(
 	ops_norm(t->ln2 + r0 * C, t->mean2 + r0, t->rstd2 + r0, t->x2 + r0 * C,
 	    tensor(k, LN_2_WEIGHT), tensor(k, LN_2_BIAS), k->shape->epsilon, R,
 	    C);
-	ops_linear(t->fc + r0 * 4 * C, 4 * C, t->ln2 + r0 * C, C,
-	    tensor(k, FC_WEIGHT), 4 * C, tensor(k, FC_BIAS), k->precision, R, C,
-	    4 * C);
+	packed_forward(k->packed, PACKED_FC, t->fc + r0 * 4 * C, 4 * C,
+	    t->ln2 + r0 * C, tensor(k, FC_BIAS), R);
 	ops_gelu(t->act + r0 * 4 * C, t->fc + r0 * 4 * C, R * 4 * C);
-	ops_linear(out, C, t->act + r0 * 4 * C, 4 * C,
-	    tensor(k, MLP_PROJ_WEIGHT), C, tensor(k, MLP_PROJ_BIAS),
-	    k->precision, R, 4 * C, C);
+	packed_forward(k->packed, PACKED_MLP, out, C, t->act + r0 * 4 * C,
+	    tensor(k, MLP_PROJ_BIAS), R);
 	drop_rows(k, out, c, 2);
 	add_rows(out, t->x2 + r0 * C, R * C);
 }
@@ -166,11 +167,9 @@ backward_mlp(const struct tape_block *k, const struct tape *t,
 
 	memcpy(s->mlp + r0 * C, dout, R * C * sizeof(float));
 	drop_rows(k, s->mlp + r0 * C, c, 2);
-	ops_linear_input(dfc, 4 * C, s->mlp + r0 * C, C,
-	    tensor(k, MLP_PROJ_WEIGHT), C, 0, k->precision, R, 4 * C, C);
+	packed_back(k->packed, PACKED_MLP, dfc, s->mlp + r0 * C, C, R);
 	ops_gelu_input(dfc, dfc, t->fc + r0 * 4 * C, R * 4 * C);
-	ops_linear_input(s->ln2 + r0 * C, C, dfc, 4 * C, tensor(k, FC_WEIGHT),
-	    4 * C, 0, k->precision, R, C, 4 * C);
+	packed_back(k->packed, PACKED_FC, s->ln2 + r0 * C, dfc, 4 * C, R);
 	ops_norm_input(dout, s->ln2 + r0 * C, t->x2 + r0 * C, t->mean2 + r0,
 	    t->rstd2 + r0, tensor(k, LN_2_WEIGHT), R, C);
 }
@@ -185,8 +184,8 @@ backward_attention(const struct tape_block *k, const struct tape *t,
 
 	memcpy(s->proj + r0 * C, dx2, R * C * sizeof(float));
 	drop_rows(k, s->proj + r0 * C, c, 1);
-	ops_linear_input(s->att + r0 * C, C, s->proj + r0 * C, C,
-	    tensor(k, ATTN_PROJ_WEIGHT), C, 0, k->precision, R, C, C);
+	packed_back(
+	    k->packed, PACKED_PROJ, s->att + r0 * C, s->proj + r0 * C, C, R);
 	for (size_t b = c->b0; b < c->b1; b++) {
 		size_t m = c->starts[b], T = c->starts[b + 1] - m, stride;
 		const float *q = queries(k, t->q, t->qkv, m, b, &stride);
@@ -209,16 +208,17 @@ backward_qkv(
 {
 	size_t C = k->shape->C;
 	size_t m0 = c->starts[c->b0], M = c->starts[c->b1] - m0;
-	size_t skip = k->last_only ? C : 0;
-	const float *w = tensor(k, ATTN_WEIGHT);
+	const float *qkv = s->qkv + m0 * 3 * C;
+	float *ln1 = s->ln1 + m0 * C;
 
-	ops_linear_input(s->ln1 + m0 * C, C, s->qkv + m0 * 3 * C + skip, 3 * C,
-	    w + skip, 3 * C, 0, k->precision, M, C, 3 * C - skip);
-	if (!k->last_only)
+	if (!k->last_only) {
+		packed_back(k->packed, PACKED_QKV, ln1, qkv, 3 * C, M);
 		return;
+	}
+	packed_back(k->packed, PACKED_KV, ln1, qkv + C, 3 * C, M);
 	/* s->att is free again: (B, C) for what the queries add. */
-	ops_linear_input(s->att + c->b0 * C, C, s->q + c->b0 * C, C, w, 3 * C,
-	    0, k->precision, c->b1 - c->b0, C, C);
+	packed_back(k->packed, PACKED_QKV, s->att + c->b0 * C, s->q + c->b0 * C,
+	    C, c->b1 - c->b0);
 	for (size_t b = c->b0; b < c->b1; b++)
 		add_rows(
 		    s->ln1 + (c->starts[b + 1] - 1) * C, s->att + b * C, C);

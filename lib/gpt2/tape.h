@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "gpt2/packed.h"
 #include "gpt2/table.h"
 #include "ops/ops.h"
 
@@ -59,7 +60,8 @@ struct tape_block {
 	const float *w; /* its tensors, as table.h says */
 	bool last_only; /* the top block, with R = B */
 	enum ops_precision precision;
-	struct ops_dropout dropout; /* site is the block's first of three */
+	const struct packed *packed; /* for the direction at work */
+	struct ops_dropout dropout;  /* site is the block's first of three */
 };
 
 void tape_forward(

@@ -32,21 +32,13 @@ static int
 pack_score(struct head_net *n, const float *score, char *why)
 {
 	size_t C = n->shape.C, K = n->K;
-	float *turned = gpt2_floats(C * K, why);
 
 	n->score = gpt2_floats(ops_packed_size(OPS_F32, C, K), why);
 	n->zeros = gpt2_floats(K, why);
-	if (!turned || !n->score || !n->zeros) {
-		free(turned);
+	if (!n->score || !n->zeros)
 		return -1;
-	}
 	memset(n->zeros, 0, K * sizeof(float));
-	for (size_t k = 0; k < K; k++) {
-		for (size_t c = 0; c < C; c++)
-			turned[c * K + k] = score[k * C + c];
-	}
-	ops_pack(n->score, turned, OPS_F32, C, K);
-	free(turned);
+	ops_pack_transposed(n->score, score, C, OPS_F32, C, K);
 	return 0;
 }
 

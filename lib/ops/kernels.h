@@ -13,7 +13,10 @@ struct ops_products {
 	size_t panel; /* columns of a panel of packed weights */
 
 	size_t (*packed_size)(size_t K, size_t N);
-	void (*pack)(float *packed, const float *w, size_t K, size_t N);
+	void (*pack)(
+	    float *packed, const float *w, size_t w_stride, size_t K, size_t N);
+	void (*pack_transposed)(float *packed, const float *w, size_t w_stride,
+	    size_t K, size_t N); /* NULL for int8 */
 	/* Of x, or where left is not NULL, of what is there. */
 	void (*product)(float *out, size_t out_stride, const float *x,
 	    size_t x_stride, const void *left, const float *packed,
@@ -23,12 +26,6 @@ struct ops_products {
 	    size_t first, size_t end, size_t M, size_t K);
 
 	/* For training; NULL for int8. */
-	void (*linear)(float *out, size_t out_stride, const float *x,
-	    size_t x_stride, const float *w, size_t w_stride, const float *bias,
-	    size_t M, size_t K, size_t N);
-	void (*linear_input)(float *dx, size_t dx_stride, const float *dy,
-	    size_t dy_stride, const float *w, size_t w_stride, int add,
-	    size_t M, size_t K, size_t N);
 	void (*linear_weight)(float *dw, size_t dw_stride, const float *x,
 	    size_t x_stride, const float *dy, size_t dy_stride, size_t M,
 	    size_t K, size_t N);

@@ -169,10 +169,17 @@ ops_packed_size(enum ops_precision precision, size_t K, size_t N)
 }
 
 void
-ops_pack(float *packed, const float *w, enum ops_precision precision, size_t K,
-    size_t N)
+ops_pack(float *packed, const float *w, size_t w_stride,
+    enum ops_precision precision, size_t K, size_t N)
 {
-	products(precision)->pack(packed, w, K, N);
+	products(precision)->pack(packed, w, w_stride, K, N);
+}
+
+void
+ops_pack_transposed(float *packed, const float *w, size_t w_stride,
+    enum ops_precision precision, size_t K, size_t N)
+{
+	products(precision)->pack_transposed(packed, w, w_stride, K, N);
 }
 
 void
@@ -204,24 +211,6 @@ ops_product_left(float *out, size_t out_stride, const float *left,
 {
 	products(precision)->product(
 	    out, out_stride, NULL, 0, left, packed, bias, after, M, K, N);
-}
-
-void
-ops_linear(float *out, size_t out_stride, const float *x, size_t x_stride,
-    const float *w, size_t w_stride, const float *bias,
-    enum ops_precision precision, size_t M, size_t K, size_t N)
-{
-	products(precision)->linear(
-	    out, out_stride, x, x_stride, w, w_stride, bias, M, K, N);
-}
-
-void
-ops_linear_input(float *dx, size_t dx_stride, const float *dy, size_t dy_stride,
-    const float *w, size_t w_stride, int add, enum ops_precision precision,
-    size_t M, size_t K, size_t N)
-{
-	products(precision)->linear_input(
-	    dx, dx_stride, dy, dy_stride, w, w_stride, add, M, K, N);
 }
 
 void

@@ -26,7 +26,7 @@ enum ops_precision { OPS_F32, OPS_BF16, OPS_INT8 };
 const char *ops_describe(enum ops_precision);
 
 /*
- * ---- products with frozen weights, packed once ----
+ * ---- products with packed weights ----
  *
  * bf16: x and w are rounded to bfloat16, sums are float32. int8: w has a scale
  * for each column, x one for each 128 neighbouring numbers of a row; within
@@ -42,9 +42,16 @@ enum ops_after {
 /* Floats that w (K, N) takes when packed. */
 size_t ops_packed_size(enum ops_precision, size_t K, size_t N);
 
-/* Packs w (K, N) for these kernels into packed, aligned to 64 bytes. */
-void ops_pack(
-    float *packed, const float *w, enum ops_precision, size_t K, size_t N);
+/*
+ * Packs w (K, N), or the transpose of w (N, K), for these kernels into packed,
+ * aligned to 64 bytes. In f32 and bf16, columns may be packed apart: those from
+ * j on, a multiple of 64, lie ops_packed_size(K, j) floats from the first. Of
+ * int8 no transpose is packed.
+ */
+void ops_pack(float *packed, const float *w, size_t w_stride,
+    enum ops_precision, size_t K, size_t N);
+void ops_pack_transposed(float *packed, const float *w, size_t w_stride,
+    enum ops_precision, size_t K, size_t N);
 
 /* out (M, N) from x (M, K), packed w (K, N) and bias (N). */
 void ops_product(float *out, size_t out_stride, const float *x, size_t x_stride,
@@ -64,23 +71,12 @@ void ops_product_left(float *out, size_t out_stride, const float *left,
     const float *packed, const float *bias, enum ops_precision, enum ops_after,
     size_t M, size_t K, size_t N);
 
+/* ---- gradients of weights ---- */
+
 /*
- * ---- products for training, where the weights change at every step ----
- *
- * In f32, or in bf16: both sides are rounded to bfloat16, sums are float32.
+ * dw (K, N) += x^T dy, from x (M, K) and dy (M, N), in f32, or in bf16: both
+ * are rounded to bfloat16, sums are float32.
  */
-
-/* out (M, N) = x (M, K) w (K, N) + bias (N). */
-void ops_linear(float *out, size_t out_stride, const float *x, size_t x_stride,
-    const float *w, size_t w_stride, const float *bias, enum ops_precision,
-    size_t M, size_t K, size_t N);
-
-/* dx (M, K) = dy (M, N) w^T, or += where add is 1. */
-void ops_linear_input(float *dx, size_t dx_stride, const float *dy,
-    size_t dy_stride, const float *w, size_t w_stride, int add,
-    enum ops_precision, size_t M, size_t K, size_t N);
-
-/* dw (K, N) += x^T dy, from x (M, K) and dy (M, N). */
 void ops_linear_weight(float *dw, size_t dw_stride, const float *x,
     size_t x_stride, const float *dy, size_t dy_stride, enum ops_precision,
     size_t M, size_t K, size_t N);

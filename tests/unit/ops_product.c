@@ -137,7 +137,7 @@ product_error(const struct products *t, struct shape s, enum ops_after after)
 	double *size = calloc(s.M * s.N, sizeof(*size)), error;
 
 	memcpy(old, out, s.M * stride * sizeof(*old));
-	t->k->pack(packed, w, s.K, s.N);
+	t->k->pack(packed, w, s.N, s.K, s.N);
 	t->k->product(out, stride, x, s.K + GAP, NULL, packed, bias, after, s.M,
 	    s.K, s.N);
 	round_inputs(x, w, t->precision, s);
@@ -196,17 +196,15 @@ test_invariance(const struct products *t)
 	float *packed = floats(t->k->packed_size(K, N));
 	float *w = random_floats(K * N), *row = random_floats(K);
 	float *x = random_floats(MOST * K), *out = floats(MOST * N);
-	float *bias = random_floats(N), *alone[3], *linear = floats(N);
+	float *bias = random_floats(N), *alone[3];
 	size_t differ = 0, tried = 0;
 
-	t->k->pack(packed, w, K, N);
+	t->k->pack(packed, w, N, K, N);
 	for (int after = OPS_SET; after <= OPS_ADD; after++) {
 		alone[after] = floats(N);
 		t->k->product(alone[after], N, row, K, NULL, packed, bias,
 		    (enum ops_after)after, 1, K, N);
 	}
-	if (t->k->linear)
-		t->k->linear(linear, N, row, K, w, N, bias, 1, K, N);
 	for (size_t M = 1; M <= MOST; M++)
 		for (size_t at = 0; at < M; at++, tried++) {
 			int after = (int)(random_bits() % 3);
@@ -219,17 +217,11 @@ test_invariance(const struct products *t)
 			    (enum ops_after)after, M, K, N);
 			differ += memcmp(out + at * N, alone[after],
 				      N * sizeof(*out)) != 0;
-			if (t->k->linear == NULL)
-				continue;
-			t->k->linear(out, N, x, K, w, N, bias, M, K, N);
-			differ +=
-			    memcmp(out + at * N, linear, N * sizeof(*out)) != 0;
 		}
 	ok(differ == 0, "%s: a row's bits at %zu places: %zu differ", t->name,
 	    tried, differ);
 	for (int after = OPS_SET; after <= OPS_ADD; after++)
 		free(alone[after]);
-	free(linear);
 	free(packed);
 	free(w);
 	free(row);
@@ -254,7 +246,7 @@ test_left(const struct products *t)
 		float *left = floats(t->k->left_size(s.M, s.K));
 		float *out[2] = { floats(s.M * s.N), floats(s.M * s.N) };
 
-		t->k->pack(packed, w, s.K, s.N);
+		t->k->pack(packed, w, s.N, s.K, s.N);
 		t->k->product(out[0], s.N, x, s.K + GAP, NULL, packed, bias,
 		    OPS_SET, s.M, s.K, s.N);
 		for (size_t r = 0; r < s.M; r += 20)
@@ -286,7 +278,7 @@ test_infinite(const struct products *t)
 	float *bias = floats(N), *out = floats(M * N);
 	size_t wrong = 0;
 
-	t->k->pack(packed, w, K, N);
+	t->k->pack(packed, w, N, K, N);
 	for (size_t i = 0; i < 2; i++) {
 		x[K + 290] = bad[i];
 		t->k->product(
@@ -327,7 +319,7 @@ test_same(const struct products *t)
 		float *packed = floats(kernels[i]->packed_size(K, N));
 
 		out[i] = floats(M * N);
-		kernels[i]->pack(packed, w, K, N);
+		kernels[i]->pack(packed, w, N, K, N);
 		kernels[i]->product(
 		    out[i], N, x, K, NULL, packed, bias, OPS_SET, M, K, N);
 		free(packed);
@@ -347,82 +339,116 @@ test_same(const struct products *t)
 	free(out[1]);
 }
 
-/* The three products of training for x (M, K), w (K, N), dy (M, N). */
+/* dw for x (M, K) and dy (M, N), added twice. */
 static double
-training_error(const struct products *t, struct shape s, int add)
+weight_error(const struct products *t, struct shape s)
 {
-	size_t k = s.K + GAP, n = s.N + GAP, most = (s.M + s.K) * (s.K + s.N);
-	float *x = matrix(s.M, s.K, 1), *w = matrix(s.K, s.N, 1);
-	float *dy = matrix(s.M, s.N, 1), *y = matrix(s.M, s.N, 1);
-	float *dx = matrix(s.M, s.K, 0), *dw = matrix(s.K, s.N, 0);
-	float *bias = random_floats(s.N);
-	double *want = calloc(most, sizeof(*want)), error;
-	double *size = calloc(most, sizeof(*size));
+	size_t k = s.K + GAP, n = s.N + GAP;
+	float *x = matrix(s.M, s.K, 1), *dy = matrix(s.M, s.N, 1);
+	float *dw = matrix(s.K, s.N, 0);
+	double *want = calloc(s.K * s.N, sizeof(*want)), error;
+	double *size = calloc(s.K * s.N, sizeof(*size));
+	struct shape turned = { s.K, s.M, s.N };
 
-	t->k->linear(y, n, x, k, w, n, bias, s.M, s.K, s.N);
-	for (int i = 0; i <= add; i++)
-		t->k->linear_input(dx, k, dy, n, w, n, i, s.M, s.K, s.N);
 	for (int i = 0; i < 2; i++)
 		t->k->linear_weight(dw, n, x, k, dy, n, s.M, s.K, s.N);
-	if (t->precision == OPS_BF16) {
-		for (size_t i = 0; i < s.M * k; i++)
-			x[i] = round_bf16(x[i]);
-		for (size_t i = 0; i < s.K * n; i++)
-			w[i] = round_bf16(w[i]);
-		for (size_t i = 0; i < s.M * n; i++)
-			dy[i] = round_bf16(dy[i]);
-	}
-
-	for (size_t i = 0; i < s.M * s.N; i++) {
-		want[i] = (double)bias[i % s.N];
-		size[i] = fabs(want[i]);
-	}
-	reference(want, size, x, k, 1, w, n, 1, s);
-	error = worst(y, n, want, size, s);
-
-	memset(want, 0, most * sizeof(*want));
-	memset(size, 0, most * sizeof(*size));
-	for (int i = 0; i <= add; i++)
-		reference(want, size, dy, n, 1, w, 1, n,
-		    (struct shape){ s.M, s.N, s.K });
-	error = fmax(
-	    error, worst(dx, k, want, size, (struct shape){ s.M, s.N, s.K }));
-
-	memset(want, 0, most * sizeof(*want));
-	memset(size, 0, most * sizeof(*size));
+	for (size_t i = 0; t->precision == OPS_BF16 && i < s.M * k; i++)
+		x[i] = round_bf16(x[i]);
+	for (size_t i = 0; t->precision == OPS_BF16 && i < s.M * n; i++)
+		dy[i] = round_bf16(dy[i]);
 	for (int i = 0; i < 2; i++)
-		reference(want, size, x, 1, k, dy, n, 1,
-		    (struct shape){ s.K, s.M, s.N });
-	error = fmax(
-	    error, worst(dw, n, want, size, (struct shape){ s.K, s.M, s.N }));
-	if (!gaps_kept(y, s.M, s.N) || !gaps_kept(dx, s.M, s.K) ||
-	    !gaps_kept(dw, s.K, s.N))
+		reference(want, size, x, 1, k, dy, n, 1, turned);
+	error = worst(dw, n, want, size, turned);
+	if (!gaps_kept(dw, s.K, s.N))
 		error = INFINITY;
 	free(x);
-	free(w);
 	free(dy);
-	free(y);
-	free(dx);
 	free(dw);
-	free(bias);
 	free(want);
 	free(size);
 	return error;
 }
 
+/* The gradient of a piece of the weights has the bits of the whole. */
+static int
+piece_differs(const struct products *t)
+{
+	enum { M = 75, K = 50, N = 300, K0 = 13, K1 = 40, N0 = 64, N1 = 290 };
+	float *x = random_floats(M * K), *dy = random_floats(M * N);
+	float *whole = floats(K * N), *piece = floats(K * N);
+	int differ = 0;
+
+	t->k->linear_weight(whole, N, x, K, dy, N, M, K, N);
+	t->k->linear_weight(
+	    piece + K0 * N + N0, N, x + K0, K, dy + N0, N, M, K1 - K0, N1 - N0);
+	for (size_t k = 0; k < K; k++)
+		for (size_t n = 0; n < N; n++) {
+			int in = k >= K0 && k < K1 && n >= N0 && n < N1;
+			float want = in ? whole[k * N + n] : 0;
+
+			differ += piece[k * N + n] != want;
+		}
+	free(x);
+	free(dy);
+	free(whole);
+	free(piece);
+	return differ;
+}
+
 static void
-test_training(const struct products *t)
+test_weight(const struct products *t)
 {
 	static const struct shape shapes[] = { { 1, 1, 1 }, { 3, 5, 7 },
 		{ 15, 64, 33 }, { 29, 255, 31 }, { 57, 257, 65 },
-		{ 261, 17, 270 }, { 13, 290, 300 } };
+		{ 261, 17, 270 }, { 13, 290, 300 }, { 1100, 40, 64 } };
 	double error = 0;
+	int differ;
 
-	if (t->k->linear == NULL)
+	if (t->k->linear_weight == NULL)
 		return;
 	for (size_t i = 0; i < sizeof(shapes) / sizeof(*shapes); i++)
-		error = fmax(error, training_error(t, shapes[i], (int)i % 2));
-	ok(error < 1, "%s: products for training: error %.2f", t->name, error);
+		error = fmax(error, weight_error(t, shapes[i]));
+	ok(error < 1, "%s: gradient of weights: error %.2f", t->name, error);
+	differ = piece_differs(t);
+	ok(differ == 0, "%s: and of a piece of them: %d differ", t->name,
+	    differ);
+}
+
+/* Packed from the transpose, or by columns apart: the same bits. */
+static void
+test_pack(const struct products *t)
+{
+	static const struct shape shapes[] = { { 0, 1, 1 }, { 0, 5, 7 },
+		{ 0, 300, 33 }, { 0, 31, 600 } };
+	size_t differ = 0;
+
+	if (t->k->pack_transposed == NULL)
+		return;
+	for (size_t i = 0; i < sizeof(shapes) / sizeof(*shapes); i++) {
+		size_t K = shapes[i].K, N = shapes[i].N, stride = N + GAP;
+		size_t size = t->k->packed_size(K, N);
+		float *w = matrix(K, N, 1), *turned = floats(N * (K + GAP));
+		float *packed = floats(size), *again = floats(size);
+		float *apart = floats(size);
+
+		for (size_t k = 0; k < K; k++)
+			for (size_t n = 0; n < N; n++)
+				turned[n * (K + GAP) + k] = w[k * stride + n];
+		t->k->pack(packed, w, stride, K, N);
+		t->k->pack_transposed(again, turned, K + GAP, K, N);
+		for (size_t j = 0; j < N; j += 64)
+			t->k->pack(apart + t->k->packed_size(K, j), w + j,
+			    stride, K, N - j < 64 ? N - j : 64);
+		differ += memcmp(packed, again, size * sizeof(*w)) != 0;
+		differ += memcmp(packed, apart, size * sizeof(*w)) != 0;
+		free(w);
+		free(turned);
+		free(packed);
+		free(again);
+		free(apart);
+	}
+	ok(differ == 0, "%s: transposes and columns packed: %zu differ",
+	    t->name, differ);
 }
 
 static void
@@ -466,7 +492,7 @@ test_openblas(const struct ops_kernels *t)
 	zero = floats(N);
 	blas = floats(M * N);
 	packed = floats(K * N);
-	t->f32.pack(packed, w, K, N);
+	t->f32.pack(packed, w, N, K, N);
 	t->f32.product(out, N, x, K, NULL, packed, zero, OPS_SET, M, K, N);
 	sgemm(ROW_MAJOR, PLAIN, PLAIN, M, N, K, 1, x, K, w, N, 0, blas, N);
 	for (size_t i = 0; i < M * N; i++)
@@ -488,7 +514,8 @@ main(void)
 	each_products(test_left);
 	each_products(test_infinite);
 	each_products(test_same);
-	each_products(test_training);
+	each_products(test_pack);
+	each_products(test_weight);
 	each_isa(test_bias);
 	each_isa(test_openblas);
 	return done_testing();

@@ -30,7 +30,7 @@ struct amx_shape {
 static inline void
 tiles_begin(size_t M)
 {
-	uint8_t m = (uint8_t)num_min(M, UNIT);
+	uint8_t m = (uint8_t)num_min(num_max(M, 1), UNIT);
 	_Alignas(64) const struct amx_shape shape = {
 		.palette = 1,
 		.bytes = { 64, 64, 64, 64, 64, 64, 64, 64 },
@@ -242,9 +242,8 @@ static const struct tiles int8_tiles[] = {
 enum { CROSS_LEFT = LEFT }; /* a transposed left side is as any other */
 
 static tile_function *
-bf16_train(size_t rows, bool cross)
+bf16_cross(size_t rows)
 {
-	(void)cross;
 	return bf16_tiles[rows_units(rows)].one;
 }
 

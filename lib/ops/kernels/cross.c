@@ -14,7 +14,7 @@ enum { CROSS_LEFT = 1 }; /* from row to row of such a left side */
 #define CROSS(rows)                                          \
 	static void KIND(cross_##rows)(const struct tile *t) \
 	{                                                    \
-		KIND(tile)(t, 1, BLOCK_M, rows, 1);          \
+		KIND(tile)(t, 1, BLOCK_M, BLOCK_K, rows, 1); \
 	}
 
 CROSS(1)
@@ -56,9 +56,9 @@ static tile_function *const KIND(crosses)[ROWS + 1] = {
 
 /* The tile of so many rows. */
 static tile_function *
-KIND(train)(size_t rows, bool cross)
+KIND(cross)(size_t rows)
 {
-	return cross ? KIND(crosses)[rows] : KIND(tiles)[rows].one;
+	return KIND(crosses)[rows];
 }
 
 /* Copies x (k, M) to the left side. */

@@ -62,11 +62,10 @@ const struct ops_dots TABLE = {
 		.panel = PANEL,
 		.packed_size = bf16_packed_size,
 		.pack = bf16_pack,
+		.pack_transposed = bf16_pack_transposed,
 		.product = bf16_product,
 		.left_size = bf16_left_size,
 		.left_rows = bf16_left_rows,
-		.linear = bf16_linear,
-		.linear_input = bf16_linear_input,
 		.linear_weight = bf16_linear_weight,
 	},
 	.int8 = {

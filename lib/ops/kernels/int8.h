@@ -253,7 +253,7 @@ int8_across(const float *w, size_t stride, size_t rows, size_t n, vec by)
 
 /* packed (panels, words, PANEL), then the columns' scales (panels, PANEL). */
 static void
-int8_pack(float *packed, const float *w, size_t K, size_t N)
+int8_pack(float *packed, const float *w, size_t stride, size_t K, size_t N)
 {
 	size_t words = words_count(K, int8_PER_WORD);
 	float *scale = packed + words * num_round(N, PANEL);
@@ -263,11 +263,12 @@ int8_pack(float *packed, const float *w, size_t K, size_t N)
 		float *to = packed + j / PANEL * words * PANEL + j % PANEL;
 		vec by;
 
-		int8_scale(&by, scale + j, w + j, N, K, n);
+		int8_scale(&by, scale + j, w + j, stride, K, n);
 		for (size_t i = 0, k = 0; i < words; i++, k += 4, to += PANEL)
-			vec_store(to, k < K ? int8_across(w + k * N + j, N,
-						  num_min(4, K - k), n, by)
-					    : vec_all(0));
+			vec_store(
+			    to, k < K ? int8_across(w + k * stride + j, stride,
+					    num_min(4, K - k), n, by)
+				      : vec_all(0));
 	}
 }
 

@@ -24,7 +24,7 @@ KIND(tile_end)(const struct tile *t, float *out, KIND(sum) sum[2], size_t row,
 /* Inlined with constant strides of the left side, rows and panels. */
 static inline __attribute__((always_inline)) void
 KIND(tile)(const struct tile *t, const size_t left_row, const size_t left_k,
-    const size_t rows, const size_t panels)
+    const size_t chain, const size_t rows, const size_t panels)
 {
 	const float *left = t->left, *right = t->right, *next = t->next;
 	size_t panel = t->right_panel, stride = t->out_stride;
@@ -49,7 +49,7 @@ KIND(tile)(const struct tile *t, const size_t left_row, const size_t left_k,
 	if (t->mode == TILE_ADD)
 		tile_fetch(t, rows, panels);
 	for (size_t i = 0, c = 0; i < t->k; c++) {
-		size_t end = num_min(i + KIND(CHAIN), t->k);
+		size_t end = num_min(i + chain, t->k);
 		KIND(sums) sum;
 		bool first = i == 0 && t->mode == TILE_START;
 
@@ -76,7 +76,7 @@ KIND(tile)(const struct tile *t, const size_t left_row, const size_t left_k,
 #define TILE(rows, panels)                                             \
 	static void KIND(tile_##rows##_##panels)(const struct tile *t) \
 	{                                                              \
-		KIND(tile)(t, LEFT, 1, rows, panels);                  \
+		KIND(tile)(t, LEFT, 1, KIND(CHAIN), rows, panels);     \
 	}
 
 TILE(1, 1)
