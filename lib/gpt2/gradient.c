@@ -349,7 +349,8 @@ go_to_block(struct gpt2_gradient *g, size_t i, bool back)
 	g->at = i;
 	g->back = back;
 	g->block = (struct tape_block){ s, g->w + i * gpt2_block_size(s),
-		last_only(g, i), g->top.precision, &g->packed, g->dropout };
+		last_only(g, i), team_size(g->team), g->top.precision,
+		&g->packed, g->dropout };
 	g->block.dropout.site = (uint32_t)(3 * (g->top.cut + i));
 	packed_lay(
 	    &g->packed, g->packed_memory, s, g->top.precision, last_only(g, i));
@@ -474,7 +475,7 @@ run_wave(struct gpt2_gradient *g)
 		go_to_block(g, i, true);
 		team_each(g->team, g->n_chunks, backward_chunk, g);
 		team_each(
-		    g->team, tape_weight_items(&g->top.shape), weight_item, g);
+		    g->team, tape_weight_items(&g->block), weight_item, g);
 	}
 	for (size_t b = 0; b < g->B; b++)
 		loss += g->losses[b];

@@ -249,9 +249,10 @@ tape_backward(const struct tape_block *k, const struct tape *t,
 
 /*
  * The matrices are cut into pieces, a work item each, so large that copying x
- * and dy for the product does not count; the last item has all the vectors.
+ * and dy for the product hardly counts, larger where few threads share them;
+ * the last item has all the vectors.
  */
-enum { PIECE_ROWS = 384, PIECE_COLS = 256 };
+enum { PIECE_ROWS = 384, PIECE_COLS = 256, FEW_THREADS = 4 };
 
 static const int matrices[] = { ATTN_WEIGHT, ATTN_PROJ_WEIGHT, FC_WEIGHT,
 	MLP_PROJ_WEIGHT };
@@ -269,35 +270,46 @@ pieces(size_t n, size_t size)
 	return (n + size - 1) / size;
 }
 
+/* How many times a piece is as long and wide. */
 static size_t
-matrix_items(const struct gpt2_shape *s, int index)
+piece_scale(const struct tape_block *k)
 {
-	struct gpt2_tensor t = gpt2_block_tensor(s, 0, (size_t)index);
+	return k->threads <= FEW_THREADS ? 2 : 1;
+}
 
-	return pieces(t.rows, PIECE_ROWS) * pieces(t.cols, PIECE_COLS);
+static size_t
+matrix_items(const struct tape_block *k, int index)
+{
+	struct gpt2_tensor t = gpt2_block_tensor(k->shape, 0, (size_t)index);
+	size_t scale = piece_scale(k);
+
+	return pieces(t.rows, scale * PIECE_ROWS) *
+	       pieces(t.cols, scale * PIECE_COLS);
 }
 
 size_t
-tape_weight_items(const struct gpt2_shape *s)
+tape_weight_items(const struct tape_block *k)
 {
 	size_t n = 1;
 
 	for (size_t i = 0; i < 4; i++)
-		n += matrix_items(s, matrices[i]);
+		n += matrix_items(k, matrices[i]);
 	return n;
 }
 
 static struct piece
-piece_at(const struct gpt2_shape *s, float *grad, int index, size_t item)
+piece_at(const struct tape_block *k, float *grad, int index, size_t item)
 {
-	struct gpt2_tensor t = gpt2_block_tensor(s, 0, (size_t)index);
-	size_t across = pieces(t.cols, PIECE_COLS);
+	struct gpt2_tensor t = gpt2_block_tensor(k->shape, 0, (size_t)index);
+	size_t rows = piece_scale(k) * PIECE_ROWS;
+	size_t cols = piece_scale(k) * PIECE_COLS;
+	size_t across = pieces(t.cols, cols);
 	struct piece p = { .dw = grad + t.offset, .K = t.rows, .N = t.cols };
 
-	p.r0 = item / across * PIECE_ROWS;
-	p.r1 = num_min(p.r0 + PIECE_ROWS, p.K);
-	p.c0 = item % across * PIECE_COLS;
-	p.c1 = num_min(p.c0 + PIECE_COLS, p.N);
+	p.r0 = item / across * rows;
+	p.r1 = num_min(p.r0 + rows, p.K);
+	p.c0 = item % across * cols;
+	p.c1 = num_min(p.c0 + cols, p.N);
 	return p;
 }
 
@@ -324,11 +336,11 @@ add_matrix(const struct tape_block *k, float *grad, const struct tape *t,
 	size_t C = k->shape->C, R = k->last_only ? B : M, m = 0;
 	struct piece p;
 
-	for (; m < 4 && item >= matrix_items(k->shape, matrices[m]); m++)
-		item -= matrix_items(k->shape, matrices[m]);
+	for (; m < 4 && item >= matrix_items(k, matrices[m]); m++)
+		item -= matrix_items(k, matrices[m]);
 	if (m == 4)
 		return false;
-	p = piece_at(k->shape, grad, matrices[m], item);
+	p = piece_at(k, grad, matrices[m], item);
 	switch (matrices[m]) {
 	case ATTN_WEIGHT:
 		/* In the top block, queries come of other rows. */

@@ -59,6 +59,7 @@ struct tape_block {
 	const struct gpt2_shape *shape;
 	const float *w; /* its tensors, as table.h says */
 	bool last_only; /* the top block, with R = B */
+	size_t threads; /* that work on it; no result depends on it */
 	enum ops_precision precision;
 	const struct packed *packed; /* for the direction at work */
 	struct ops_dropout dropout;  /* site is the block's first of three */
@@ -78,7 +79,7 @@ void tape_backward(const struct tape_block *, const struct tape *,
  * grad, the block's tensors, += over all M tokens and B records of the wave:
  * work item i of tape_weight_items. Each writes places of its own.
  */
-size_t tape_weight_items(const struct gpt2_shape *);
+size_t tape_weight_items(const struct tape_block *);
 void tape_weight(const struct tape_block *, float *grad, const struct tape *,
     const struct slope *, size_t M, size_t B, size_t i);
 

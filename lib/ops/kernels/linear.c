@@ -1,6 +1,6 @@
 /*
  * A template, see tile.h: the gradient of weights. Both sides are packed as
- * they are used, the right one by blocks of BLOCK_K x RIGHT words into 256 KiB
+ * they are used, the right one by blocks of BLOCK_K x RIGHT words into 512 KiB
  * of stack. The sum over k is one of block sums, in order; so the bits of a
  * result depend on its row and column alone, here too.
  */
@@ -9,7 +9,7 @@
 #ifndef OPS_KERNELS_LINEAR
 #define OPS_KERNELS_LINEAR
 
-enum { RIGHT = 256 }; /* columns of the right side at once */
+enum { RIGHT = 512 }; /* columns of the right side at once */
 
 /* to (rows, n) = from (rows, n). */
 static void
