@@ -69,6 +69,9 @@ struct ops_kernels {
 	    size_t q_stride, const float *k, const float *v, size_t kv_stride,
 	    const struct ops_dropout *, float *scratch, size_t first, size_t T,
 	    size_t H, size_t D);
+	void (*attention_half)(float *out, const float *q, const uint16_t *k,
+	    const uint16_t *v, size_t kv_stride, float *scratch, size_t T,
+	    size_t D);
 	void (*attention_input)(float *dq, float *dk, float *dv,
 	    const float *dout, size_t dout_stride, const float *q,
 	    size_t q_stride, const float *k, const float *v, size_t kv_stride,

@@ -286,6 +286,13 @@ ops_attention(float *out, size_t out_stride, const float *q, size_t q_stride,
 }
 
 void
+ops_attention_half(float *out, const float *q, const uint16_t *k,
+    const uint16_t *v, size_t kv_stride, float *scratch, size_t T, size_t D)
+{
+	kernels()->attention_half(out, q, k, v, kv_stride, scratch, T, D);
+}
+
+void
 ops_attention_input(float *dq, float *dk, float *dv, const float *dout,
     size_t dout_stride, const float *q, size_t q_stride, const float *k,
     const float *v, size_t kv_stride, const struct ops_dropout *drop,

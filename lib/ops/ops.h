@@ -145,6 +145,14 @@ void ops_attention(float *out, size_t out_stride, const float *q,
     size_t H, size_t D);
 
 /*
+ * The same for one head's query at position T - 1, with keys and values in
+ * float16: out (D) from q (D), k and v (T, D), and the same bits as with these
+ * in float32. scratch: T floats.
+ */
+void ops_attention_half(float *out, const float *q, const uint16_t *k,
+    const uint16_t *v, size_t kv_stride, float *scratch, size_t T, size_t D);
+
+/*
  * dq (T - first, C) =, dk and dv (T, C) =, from dout (T - first, C) and the
  * same inputs; the weights are computed again. scratch: 3 T floats. dq has
  * the stride of q, dk and dv that of k and v.

@@ -268,6 +268,39 @@ test_philox(const struct ops_kernels *t)
 	ok(wrong == 0, "%s: Philox's known answer", t->isa);
 }
 
+/* Keys and values in float16 give the bits of the same in float32. */
+static void
+test_half(const struct ops_kernels *t)
+{
+	static const struct shape shapes[] = { { 0, 1, 1, 64 },
+		{ 0, 17, 1, 64 }, { 0, 40, 1, 32 }, { 0, 33, 1, 19 },
+		{ 0, 5, 1, 3 } };
+	size_t differ = 0;
+
+	for (size_t i = 0; i < sizeof(shapes) / sizeof(*shapes); i++) {
+		size_t T = shapes[i].T, D = shapes[i].D, n = T * 2 * D;
+		float *q = random_floats(T * D), *kv = random_floats(n);
+		float *scratch = floats(T), *out[2] = { floats(D), floats(D) };
+		uint16_t *half = calloc(n, sizeof(*half));
+
+		t->to_half(half, kv, n);
+		t->from_half(kv, half, n);
+		t->attention(out[0], D, q, D, kv, kv + D, 2 * D, NULL, scratch,
+		    T - 1, T, 1, D);
+		t->attention_half(
+		    out[1], q, half, half + D, 2 * D, scratch, T, D);
+		differ += memcmp(out[0], out[1], D * sizeof(float)) != 0;
+		free(q);
+		free(kv);
+		free(scratch);
+		free(out[0]);
+		free(out[1]);
+		free(half);
+	}
+	ok(differ == 0, "%s: keys and values in float16: %zu differ", t->isa,
+	    differ);
+}
+
 int
 main(void)
 {
@@ -276,5 +309,6 @@ main(void)
 	each_isa(test_rate);
 	each_isa(test_places);
 	each_isa(test_philox);
+	each_isa(test_half);
 	return done_testing();
 }

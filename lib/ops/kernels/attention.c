@@ -8,32 +8,56 @@
 #include "ops/ops.h"
 #include "sys/num.h"
 
+/*
+ * Keys and values are rows of float32, or where half is set of float16; the
+ * functions that read them are inlined with half constant.
+ */
+#define BY_KIND static inline __attribute__((always_inline))
+
+BY_KIND const void *
+row_at(const void *rows, size_t i, const bool half)
+{
+	return (const char *)rows + i * (half ? 2 : 4);
+}
+
+/* The n numbers from the i-th of a row on; n <= LANES. */
+BY_KIND vec
+row_load(const void *row, size_t i, size_t n, const bool half)
+{
+	const void *p = row_at(row, i, half);
+
+	if (half)
+		return n < LANES ? vec_from_half_part(p, n) : vec_from_half(p);
+	return n < LANES ? vec_load_part(p, n) : vec_load(p);
+}
+
 /* The dot product's lanes, before they are summed. */
-static inline vec
-dot_lanes(const float *a, const float *b, size_t D)
+BY_KIND vec
+dot_lanes(const float *a, const void *b, size_t D, const bool half)
 {
 	vec s = vec_all(0);
 	size_t i = 0;
 
 	for (; i + LANES <= D; i += LANES)
-		s = vec_fma(vec_load(a + i), vec_load(b + i), s);
+		s = vec_fma(vec_load(a + i), row_load(b, i, LANES, half), s);
 	if (i < D)
 		s = vec_fma(vec_load_part(a + i, D - i),
-		    vec_load_part(b + i, D - i), s);
+		    row_load(b, i, D - i, half), s);
 	return s;
 }
 
 /* s (n) = scale * (k (n, D) a (D)). */
-static void
-dot_rows(float *s, const float *a, const float *k, size_t stride, float scale,
-    size_t n, size_t D)
+BY_KIND void
+dot_each(float *s, const float *a, const void *k, size_t stride, float scale,
+    size_t n, size_t D, const bool half)
 {
 	for (size_t j = 0; j < n; j += LANES) {
 		size_t part = num_min(LANES, n - j);
 		vec lanes[LANES], sums;
 
 		for (size_t l = 0; l < part; l++)
-			lanes[l] = dot_lanes(a, k + (j + l) * stride, D);
+			lanes[l] = dot_lanes(
+			    a, row_at(k, (j + l) * stride, half), D, half);
 		for (size_t l = part; l < LANES; l++)
 			lanes[l] = vec_all(0);
 		sums = vec_sums(lanes) * scale;
@@ -45,59 +69,73 @@ dot_rows(float *s, const float *a, const float *k, size_t stride, float scale,
 }
 
 /* Four vectors of out = sum of w (n) times the rows of v; two chains each. */
-static void
-mix_wide(float *out, const float *w, const float *v, size_t stride, size_t n)
+BY_KIND void
+mix_wide(float *out, const float *w, const void *v, size_t stride, size_t n,
+    const bool half)
 {
 	vec even[4], odd[4];
 	size_t j = 0;
 
 	for (int l = 0; l < 4; l++)
 		even[l] = odd[l] = vec_all(0);
-	for (; j + 2 <= n; j += 2, v += 2 * stride) {
-		for (int l = 0; l < 4; l++) {
-			even[l] = vec_fma(
-			    vec_all(w[j]), vec_load(v + l * LANES), even[l]);
+	for (; j + 2 <= n; j += 2, v = row_at(v, 2 * stride, half)) {
+		for (size_t l = 0; l < 4; l++) {
+			even[l] = vec_fma(vec_all(w[j]),
+			    row_load(v, l * LANES, LANES, half), even[l]);
 			odd[l] = vec_fma(vec_all(w[j + 1]),
-			    vec_load(v + stride + l * LANES), odd[l]);
+			    row_load(v, stride + l * LANES, LANES, half),
+			    odd[l]);
 		}
 	}
-	for (int l = 0; l < 4; l++) {
+	for (size_t l = 0; l < 4; l++) {
 		if (j < n)
-			even[l] = vec_fma(
-			    vec_all(w[j]), vec_load(v + l * LANES), even[l]);
+			even[l] = vec_fma(vec_all(w[j]),
+			    row_load(v, l * LANES, LANES, half), even[l]);
 		vec_store(out + l * LANES, even[l] + odd[l]);
 	}
 }
 
 /* The same of one vector, or of its first d < LANES numbers. */
-static void
-mix_narrow(float *out, const float *w, const float *v, size_t stride, size_t n,
-    size_t d)
+BY_KIND void
+mix_narrow(float *out, const float *w, const void *v, size_t stride, size_t n,
+    size_t d, const bool half)
 {
 	vec s = vec_all(0);
 
-	if (d == LANES) {
-		for (size_t j = 0; j < n; j++, v += stride)
-			s = vec_fma(vec_all(w[j]), vec_load(v), s);
+	for (size_t j = 0; j < n; j++, v = row_at(v, stride, half))
+		s = vec_fma(vec_all(w[j]), row_load(v, 0, d, half), s);
+	if (d == LANES)
 		vec_store(out, s);
-	} else {
-		for (size_t j = 0; j < n; j++, v += stride)
-			s = vec_fma(vec_all(w[j]), vec_load_part(v, d), s);
+	else
 		vec_store_part(out, s, d);
-	}
 }
 
 /* out (D) = w (n) v (n, D). */
-static void
-mix_rows(float *out, const float *w, const float *v, size_t stride, size_t n,
-    size_t D)
+BY_KIND void
+mix_each(float *out, const float *w, const void *v, size_t stride, size_t n,
+    size_t D, const bool half)
 {
 	size_t i = 0;
 
 	for (; i + 4 * LANES <= D; i += 4 * LANES)
-		mix_wide(out + i, w, v + i, stride, n);
+		mix_wide(out + i, w, row_at(v, i, half), stride, n, half);
 	for (; i < D; i += LANES)
-		mix_narrow(out + i, w, v + i, stride, n, num_min(LANES, D - i));
+		mix_narrow(out + i, w, row_at(v, i, half), stride, n,
+		    num_min(LANES, D - i), half);
+}
+
+static void
+dot_rows(float *s, const float *a, const float *k, size_t stride, float scale,
+    size_t n, size_t D)
+{
+	dot_each(s, a, k, stride, scale, n, D, false);
+}
+
+static void
+mix_rows(float *out, const float *w, const float *v, size_t stride, size_t n,
+    size_t D)
+{
+	mix_each(out, w, v, stride, n, D, false);
 }
 
 /* The rows of out (n, D) += w (n) a (D). */
@@ -190,6 +228,15 @@ attention(float *out, size_t out_stride, const float *q, size_t q_stride,
 			    v + h * D, kv_stride, n, D);
 		}
 	}
+}
+
+static void
+attention_half(float *out, const float *q, const uint16_t *k, const uint16_t *v,
+    size_t kv_stride, float *scratch, size_t T, size_t D)
+{
+	dot_each(scratch, q, k, kv_stride, 1.0f / sqrtf((float)D), T, D, true);
+	scale_row(scratch, exp_rows(scratch, T), T);
+	mix_each(out, scratch, v, kv_stride, T, D, true);
 }
 
 /* One query's part of the backward pass; all pointers are at its head. */

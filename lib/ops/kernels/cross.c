@@ -14,7 +14,7 @@ enum { CROSS_LEFT = 1 }; /* from row to row of such a left side */
 #define CROSS(rows)                                          \
 	static void KIND(cross_##rows)(const struct tile *t) \
 	{                                                    \
-		KIND(tile)(t, 1, BLOCK_M, BLOCK_K, rows, 1);          \
+		KIND(tile)(t, 1, BLOCK_M, BLOCK_K, rows, 1); \
 	}
 
 CROSS(1)

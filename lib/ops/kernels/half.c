@@ -26,17 +26,6 @@ vec_from_half(const uint16_t *x)
 }
 
 static void
-from_half(float *out, const uint16_t *x, size_t n)
-{
-	size_t i = 0;
-
-	for (; i + LANES <= n; i += LANES)
-		vec_store(out + i, vec_from_half(x + i));
-	for (; i < n; i++)
-		out[i] = float_from_half(x[i]);
-}
-
-static void
 to_half(uint16_t *out, const float *x, size_t n)
 {
 	size_t i = 0;
@@ -110,11 +99,14 @@ float_to_half(float x)
 	return (uint16_t)(sign | rest);
 }
 
-static void
-from_half(float *out, const uint16_t *x, size_t n)
+static inline vec
+vec_from_half(const uint16_t *x)
 {
-	for (size_t i = 0; i < n; i++)
-		out[i] = float_from_half(x[i]);
+	vec a;
+
+	for (int i = 0; i < LANES; i++)
+		a[i] = float_from_half(x[i]);
+	return a;
 }
 
 static void
@@ -125,3 +117,25 @@ to_half(uint16_t *out, const float *x, size_t n)
 }
 
 #endif
+
+/* The n < LANES numbers at x, then zeros. */
+static inline vec
+vec_from_half_part(const uint16_t *x, size_t n)
+{
+	uint16_t a[LANES] = { 0 };
+
+	memcpy(a, x, n * sizeof(*x));
+	return vec_from_half(a);
+}
+
+static void
+from_half(float *out, const uint16_t *x, size_t n)
+{
+	size_t i = 0;
+
+	for (; i + LANES <= n; i += LANES)
+		vec_store(out + i, vec_from_half(x + i));
+	if (i < n)
+		vec_store_part(
+		    out + i, vec_from_half_part(x + i, n - i), n - i);
+}

@@ -28,9 +28,9 @@
 
 #include "ops/kernels/dropout.c"
 
-#include "ops/kernels/attention.c"
-
 #include "ops/kernels/half.c"
+
+#include "ops/kernels/attention.c"
 
 #include "ops/kernels/update.c"
 
@@ -69,6 +69,7 @@ const struct ops_kernels TABLE = {
 	.dropout_add = dropout_add,
 	.dropout = dropout,
 	.attention = attention,
+	.attention_half = attention_half,
 	.attention_input = attention_input,
 	.squares = squares,
 	.adamw = adamw,

@@ -76,7 +76,7 @@ KIND(tile)(const struct tile *t, const size_t left_row, const size_t left_k,
 #define TILE(rows, panels)                                             \
 	static void KIND(tile_##rows##_##panels)(const struct tile *t) \
 	{                                                              \
-		KIND(tile)(t, LEFT, 1, KIND(CHAIN), rows, panels);                  \
+		KIND(tile)(t, LEFT, 1, KIND(CHAIN), rows, panels);     \
 	}
 
 TILE(1, 1)
