@@ -35,8 +35,7 @@ KIND(tile_whole)(struct tile *t, size_t n)
 		KIND(cross)(t->rows)(t);
 		return;
 	}
-	if (t->mode == TILE_ADD)
-		edge_copy(edge, PANEL, out, stride, t->rows, n);
+	edge_copy(edge, PANEL, out, stride, t->rows, n);
 	t->out = edge;
 	t->out_stride = PANEL;
 	KIND(cross)(t->rows)(t);
