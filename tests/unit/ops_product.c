@@ -373,7 +373,7 @@ weight_error(const struct products *t, struct shape s)
 static int
 piece_differs(const struct products *t)
 {
-	enum { M = 75, K = 50, N = 300, K0 = 13, K1 = 40, N0 = 64, N1 = 290 };
+	enum { M = 75, K = 50, N = 300, K0 = 13, K1 = 40, N0 = 64, N1 = 280 };
 	float *x = random_floats(M * K), *dy = random_floats(M * N);
 	float *whole = floats(K * N), *piece = floats(K * N);
 	int differ = 0;
