@@ -227,10 +227,13 @@ final_rows(const struct gpt2_gradient *g, size_t b)
 
 /* The records' states become the first block's x. */
 static void
-gather(struct gpt2_gradient *g, const struct chunk *c)
+gather_chunk(void *arg, size_t i, size_t worker)
 {
+	struct gpt2_gradient *g = arg;
+	const struct chunk *c = &g->chunks[i];
 	size_t C = g->top.shape.C;
 
+	(void)worker;
 	for (size_t b = c->b0; b < c->b1; b++) {
 		const struct gpt2_row *row = &g->rows[b];
 		const char *from = row->states;
@@ -309,14 +312,17 @@ score_rows(struct gpt2_gradient *g, const struct chunk *c)
 
 /* Final norm, pooling, classifier, loss, and back to the last block. */
 static void
-final_layers(struct gpt2_gradient *g, const struct chunk *c)
+final_chunk(void *arg, size_t i, size_t worker)
 {
+	struct gpt2_gradient *g = arg;
+	const struct chunk *c = &g->chunks[i];
 	const struct gpt2_shape *s = &g->top.shape;
 	size_t C = s->C, K = g->top.K, B = c->b1 - c->b0;
 	size_t r0 = final_rows(g, c->b0), R = final_rows(g, c->b1) - r0;
 	const float *norm = g->w + gpt2_top_norm(s, g->top.cut);
 	float *dy = (g->top.mean ? g->slope.x : g->slope.out) + r0 * C;
 
+	(void)worker;
 	ops_norm(g->ln_f + r0 * C, g->mean + r0, g->rstd + r0, g->y + r0 * C,
 	    norm, norm + C, s->epsilon, R, C);
 	pool_rows(g, c);
@@ -358,30 +364,12 @@ go_to_block(struct gpt2_gradient *g, size_t i, bool back)
 }
 
 static void
-gather_chunk(void *arg, size_t i, size_t worker)
-{
-	struct gpt2_gradient *g = arg;
-
-	(void)worker;
-	gather(g, &g->chunks[i]);
-}
-
-static void
 forward_chunk(void *arg, size_t i, size_t worker)
 {
 	struct gpt2_gradient *g = arg;
 
 	(void)worker;
 	tape_forward(&g->block, &g->tapes[g->at], &g->chunks[i]);
-}
-
-static void
-final_chunk(void *arg, size_t i, size_t worker)
-{
-	struct gpt2_gradient *g = arg;
-
-	(void)worker;
-	final_layers(g, &g->chunks[i]);
 }
 
 static void

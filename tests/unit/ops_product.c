@@ -378,9 +378,11 @@ piece_differs(const struct products *t)
 	float *whole = floats(K * N), *piece = floats(K * N);
 	int differ = 0;
 
-	t->k->linear_weight(whole, N, x, K, dy, N, M, K, N);
-	t->k->linear_weight(
-	    piece + K0 * N + N0, N, x + K0, K, dy + N0, N, M, K1 - K0, N1 - N0);
+	for (int i = 0; i < 2; i++) {
+		t->k->linear_weight(whole, N, x, K, dy, N, M, K, N);
+		t->k->linear_weight(piece + K0 * N + N0, N, x + K0, K, dy + N0,
+		    N, M, K1 - K0, N1 - N0);
+	}
 	for (size_t k = 0; k < K; k++)
 		for (size_t n = 0; n < N; n++) {
 			int in = k >= K0 && k < K1 && n >= N0 && n < N1;

@@ -1,6 +1,7 @@
 /*
  * A template, see tile.h: tiles with a transposed left side, for the gradient
- * of weights. It lies word by word, each a row of BLOCK_M.
+ * of weights. It lies word by word, each a row of BLOCK_M. A block of the sum
+ * is one chain.
  */
 #include "ops/kernels/tile.h"
 

@@ -21,7 +21,7 @@ KIND(tile_end)(const struct tile *t, float *out, KIND(sum) sum[2], size_t row,
 	tile_store(out + LANES, KIND(end)(sum[1], t, row, c), add);
 }
 
-/* Inlined with constant strides of the left side, rows and panels. */
+/* Inlined with constant strides of the left side, chain, rows and panels. */
 static inline __attribute__((always_inline)) void
 KIND(tile)(const struct tile *t, const size_t left_row, const size_t left_k,
     const size_t chain, const size_t rows, const size_t panels)
