@@ -33,7 +33,6 @@ struct gpt2_gradient {
 	float *logits;		/* (B, K), then their gradient */
 	float *score;		/* the classifier, packed (K, C) */
 	float *score_back;	/* its transpose, packed (C, K) */
-	float *zeros;		/* (max(C, K)) the classifier has no bias */
 	size_t longest;
 
 	/* The wave at work. */
@@ -138,7 +137,6 @@ lay_out(struct gpt2_gradient *g, struct pool *p)
 	g->logits = take(p, M * g->top.K);
 	g->score = take(p, ops_packed_size(OPS_F32, g->top.K, C));
 	g->score_back = take(p, ops_packed_size(OPS_F32, C, g->top.K));
-	g->zeros = take(p, num_max(C, g->top.K));
 }
 
 /*
@@ -199,7 +197,6 @@ gpt2_gradient_open(
 	}
 	p.used = 0;
 	lay_out(g, &p);
-	memset(g->zeros, 0, num_max(top->shape.C, top->K) * sizeof(float));
 	return g;
 }
 
@@ -327,10 +324,10 @@ final_chunk(void *arg, size_t i, size_t worker)
 	    norm, norm + C, s->epsilon, R, C);
 	pool_rows(g, c);
 	ops_product(g->logits + c->b0 * K, K, g->pooled + c->b0 * C, C,
-	    g->score_back, g->zeros, OPS_F32, OPS_SET, B, C, K);
+	    g->score_back, NULL, OPS_F32, OPS_SET, B, C, K);
 	score_rows(g, c);
 	ops_product(g->dpooled + c->b0 * C, C, g->logits + c->b0 * K, K,
-	    g->score, g->zeros, OPS_F32, OPS_SET, B, K, C);
+	    g->score, NULL, OPS_F32, OPS_SET, B, K, C);
 	unpool_rows(g, c);
 	memset(dy, 0, R * C * sizeof(float));
 	ops_norm_input(dy, g->dln_f + r0 * C, g->y + r0 * C, g->mean + r0,

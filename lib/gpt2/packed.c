@@ -1,8 +1,6 @@
 /* Matrices of a block in training; see packed.h. */
 #include "gpt2/packed.h"
 
-#include <string.h>
-
 #include "sys/num.h"
 
 enum {
@@ -24,13 +22,10 @@ size_t
 packed_lay(struct packed *p, float *memory, const struct gpt2_shape *s,
     enum ops_precision precision, bool top)
 {
-	size_t C = s->C, used = num_round(4 * C, ALIGN);
+	size_t C = s->C, used = 0;
 	struct packed_matrix *m = p->matrices;
 
 	p->precision = precision;
-	p->zeros = memory;
-	if (memory)
-		memset(memory, 0, 4 * C * sizeof(*memory));
 	m[PACKED_QKV] = columns(s, ATTN_WEIGHT, 0, top ? C : 3 * C);
 	m[PACKED_KV] = columns(s, ATTN_WEIGHT, C, top ? 2 * C : 0);
 	m[PACKED_PROJ] = columns(s, ATTN_PROJ_WEIGHT, 0, C);
@@ -105,6 +100,6 @@ packed_back(const struct packed *p, size_t matrix, float *dx, const float *dy,
 {
 	const struct packed_matrix *m = &p->matrices[matrix];
 
-	ops_product(dx, m->K, dy, dy_stride, m->weights, p->zeros, p->precision,
+	ops_product(dx, m->K, dy, dy_stride, m->weights, NULL, p->precision,
 	    OPS_SET, M, m->N, m->K);
 }

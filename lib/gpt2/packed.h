@@ -24,7 +24,6 @@ enum {
 
 struct packed {
 	enum ops_precision precision;
-	const float *zeros; /* (4C) */
 	struct packed_matrix {
 		size_t offset,
 		    stride; /* of w (K, N) among the block's tensors */

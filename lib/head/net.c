@@ -18,7 +18,6 @@ struct head_net {
 	struct gpt2_block **blocks; /* (L - cut) */
 	float *norm;		    /* (2, C): weight and bias of ln_f */
 	float *score;		    /* packed (C, K) */
-	float *zeros;		    /* (K): the classifier has no bias */
 };
 
 static size_t
@@ -34,10 +33,8 @@ pack_score(struct head_net *n, const float *score, char *why)
 	size_t C = n->shape.C, K = n->K;
 
 	n->score = gpt2_floats(ops_packed_size(OPS_F32, C, K), why);
-	n->zeros = gpt2_floats(K, why);
-	if (!n->score || !n->zeros)
+	if (n->score == NULL)
 		return -1;
-	memset(n->zeros, 0, K * sizeof(float));
 	ops_pack_transposed(n->score, score, C, OPS_F32, C, K);
 	return 0;
 }
@@ -93,7 +90,6 @@ head_net_free(struct head_net *n)
 	free(n->blocks);
 	free(n->norm);
 	free(n->score);
-	free(n->zeros);
 	free(n);
 }
 
@@ -200,7 +196,7 @@ head_net_run(const struct head_net *n, float *logp,
 	}
 	run_blocks(n, pooled, x, starts, B, rest + num_round(2 * (B + 1), 16));
 	ops_product(
-	    logp, K, pooled, C, n->score, n->zeros, OPS_F32, OPS_SET, B, C, K);
+	    logp, K, pooled, C, n->score, NULL, OPS_F32, OPS_SET, B, C, K);
 	for (size_t b = 0; b < B; b++)
 		log_softmax(logp + b * K, K, n->temperature);
 }

@@ -53,7 +53,7 @@ void ops_pack(float *packed, const float *w, size_t w_stride,
 void ops_pack_transposed(float *packed, const float *w, size_t w_stride,
     enum ops_precision, size_t K, size_t N);
 
-/* out (M, N) from x (M, K), packed w (K, N) and bias (N). */
+/* out (M, N) from x (M, K), packed w (K, N) and bias (N), or NULL for none. */
 void ops_product(float *out, size_t out_stride, const float *x, size_t x_stride,
     const float *packed, const float *bias, enum ops_precision, enum ops_after,
     size_t M, size_t K, size_t N);

@@ -30,7 +30,8 @@ finish(vec y, const float *out, size_t n, enum ops_after after)
 	return y;
 }
 
-/* out (N) from part (N); inlined with a constant after, and scale or NULL. */
+/* out (N) from part (N); inlined with a constant after, scale and bias or NULL.
+ */
 static inline __attribute__((always_inline)) void
 finish_row(float *out, const float *part, const float *scale, const float *bias,
     size_t N, enum ops_after after)
@@ -42,7 +43,8 @@ finish_row(float *out, const float *part, const float *scale, const float *bias,
 
 		if (scale)
 			y *= vec_load(scale + i);
-		y += vec_load(bias + i);
+		if (bias)
+			y += vec_load(bias + i);
 		vec_store(out + i, finish(y, out + i, LANES, after));
 	}
 	if ((n = N - i) > 0) {
@@ -50,7 +52,8 @@ finish_row(float *out, const float *part, const float *scale, const float *bias,
 
 		if (scale)
 			y *= vec_load(scale + i);
-		y += vec_load_part(bias + i, n);
+		if (bias)
+			y += vec_load_part(bias + i, n);
 		vec_store_part(out + i, finish(y, out + i, n, after), n);
 	}
 }
@@ -241,7 +244,7 @@ KIND(product)(float *out, size_t out_stride, const float *x, size_t x_stride,
 			    j > 0 && words <= BLOCK_K);
 			KIND(finish)
 			(out + i * out_stride + j, out_stride, part, scale,
-			    bias + j, after, g.M, n);
+			    bias ? bias + j : NULL, after, g.M, n);
 		}
 		ready = ready ? ready + KIND(blocks)(K) : NULL;
 	}
